@@ -1,0 +1,15 @@
+/**
+ * A tokenizer maps text to token ids and each id back to bytes. Segmentation works on the *stored* ids:
+ * it asks for the bytes of each id, never re-tokenises.
+ */
+export interface Tokenizer {
+  /** Names vocabulary and rules; stored with rollouts so that ids are never read with another vocabulary. */
+  readonly id: string;
+  readonly vocabSize: number;
+  /** The id that ends a response; its bytes are empty. */
+  readonly eosId: number;
+  encode(text: string): number[];
+  /** UTF-8 bytes of one token; a token may hold part of a character. */
+  bytesOf(id: number): Uint8Array;
+  decode(ids: ArrayLike<number>): string;
+}
