@@ -1,0 +1,39 @@
+// The implementation for x86-64 with AVX2 and FMA. Every header is included before the target changes, so that no
+// shared inline function is compiled for AVX2 and then picked by the linker for a CPU without it.
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+
+#include "core/numerics.h"
+#include "cpu/implementation.h"
+
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+#endif
+
+#define LAP_ISA avx2
+#define LAP_ISA_NAME "avx2"
+#define LAP_TILE_ROWS 6
+#define LAP_TILE_VECTORS 2
+#define LAP_FMA(a, b, c) ((Vector)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
+#include "cpu/generic/implementation.inc"
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+
+namespace lapidary {
+static bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+extern const Implementation kAvx2Implementation;
+const Implementation kAvx2Implementation = avx2::make_implementation(has_avx2);
+}  // namespace lapidary
+#endif
