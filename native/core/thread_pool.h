@@ -1,5 +1,5 @@
-// A small fork-join pool. Work is split by the caller into a fixed number of tasks that does not depend on the
-// thread count, each writing its own results, so that any number of threads gives the same bits.
+// A small fork-join pool. Work is split by the caller into a fixed number of tasks that does not depend on
+// the thread count, each writing its own results, so that any number of threads gives the same bits.
 #pragma once
 
 #include <atomic>
@@ -23,17 +23,18 @@ class ThreadPool {
 
   // A non-zero flag makes parallel_for skip the tasks that have not begun. May be null.
   void set_cancel(const int32_t* flag) { cancel_ = flag; }
-  bool is_cancelled() const {
-    return cancel_ != nullptr && __atomic_load_n(cancel_, __ATOMIC_RELAXED) != 0;
-  }
+  bool is_cancelled() const { return cancel_ != nullptr && __atomic_load_n(cancel_, __ATOMIC_RELAXED) != 0; }
 
   // Calls body(task, worker) for task in [0, tasks); returns when all are done. `worker` in [0, threads())
   // names a slot of scratch that no other running task uses. The body must not throw or nest parallel_for.
   template <class Body>
   void parallel_for(int64_t tasks, const Body& body) {
-    run(tasks, [](const void* context, int64_t task, int worker) {
-      (*static_cast<const Body*>(context))(task, worker);
-    }, &body);
+    run(
+        tasks,
+        [](const void* context, int64_t task, int worker) {
+          (*static_cast<const Body*>(context))(task, worker);
+        },
+        &body);
   }
 
  private:

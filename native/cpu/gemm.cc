@@ -18,8 +18,8 @@ int64_t gemm_workspace(const Implementation& cpu, int64_t columns, int64_t depth
 }
 
 // Layout: depth blocks one after the other, each a run of column strips of tile_columns x block depth.
-void pack_matrix(ThreadPool& pool, const Implementation& cpu, const MatrixView& b, int64_t columns, int64_t depth,
-                 float* packed) {
+void pack_matrix(ThreadPool& pool, const Implementation& cpu, const MatrixView& b, int64_t columns,
+                 int64_t depth, float* packed) {
   const int64_t strips = round_up(columns, cpu.tile_columns) / cpu.tile_columns;
   const int64_t blocks = (depth + kGemmDepth - 1) / kGemmDepth;
   const int64_t batch = std::max<int64_t>(1, 4096 / (cpu.tile_columns * std::min(depth, kGemmDepth) + 1));
@@ -35,12 +35,14 @@ void pack_matrix(ThreadPool& pool, const Implementation& cpu, const MatrixView& 
 }
 
 void gemm_row_block(const Implementation& cpu, const MatrixView& a, int64_t m0, int64_t rows, int64_t columns,
-                    int64_t depth, const float* packed_b, bool accumulate, float* c, int64_t ldc, float* scratch) {
+                    int64_t depth, const float* packed_b, bool accumulate, float* c, int64_t ldc,
+                    float* scratch) {
   const int64_t padded_columns = round_up(columns, cpu.tile_columns);
   for (int64_t k0 = 0; k0 < depth; k0 += kGemmDepth) {
     const int64_t block_depth = std::min(kGemmDepth, depth - k0);
     cpu.pack_rows(a, m0, rows, k0, block_depth, scratch);
-    cpu.tile_block(scratch, packed_b + k0 * padded_columns, rows, columns, block_depth, accumulate || k0 > 0, c, ldc);
+    cpu.tile_block(scratch, packed_b + k0 * padded_columns, rows, columns, block_depth, accumulate || k0 > 0,
+                   c, ldc);
   }
 }
 

@@ -1,6 +1,6 @@
-// c[M,N] (+)= a[M,K] * b[K,N], f32 accumulation, operands with any strides (a transpose is a swap of strides).
-// An element's sum runs over k in order, in blocks of kGemmDepth: its bits depend on neither the thread count,
-// nor M and N, nor its place in c.
+// c[M,N] (+)= a[M,K] * b[K,N], f32 accumulation, operands with any strides (a transpose is a swap of
+// strides). An element's sum runs over k in order, in blocks of kGemmDepth: its bits depend on neither the
+// thread count, nor M and N, nor its place in c.
 #pragma once
 
 #include <cstddef>
@@ -30,14 +30,15 @@ int64_t gemm_workspace(const Implementation& cpu, int64_t columns, int64_t depth
 
 // Floats that a packed b takes, and packing it apart from the product (to use it for many blocks of rows).
 int64_t packed_size(const Implementation& cpu, int64_t columns, int64_t depth);
-void pack_matrix(ThreadPool& pool, const Implementation& cpu, const MatrixView& b, int64_t columns, int64_t depth,
-                 float* packed);
+void pack_matrix(ThreadPool& pool, const Implementation& cpu, const MatrixView& b, int64_t columns,
+                 int64_t depth, float* packed);
 
-// One block of at most kGemmRows rows on the calling thread. `scratch` holds (kGemmRows + tile_rows) * kGemmDepth
-// floats.
+// One block of at most kGemmRows rows on the calling thread. `scratch` holds (kGemmRows + tile_rows) *
+// kGemmDepth floats.
 constexpr int64_t kGemmRows = 48;
 void gemm_row_block(const Implementation& cpu, const MatrixView& a, int64_t m0, int64_t rows, int64_t columns,
-                    int64_t depth, const float* packed_b, bool accumulate, float* c, int64_t ldc, float* scratch);
+                    int64_t depth, const float* packed_b, bool accumulate, float* c, int64_t ldc,
+                    float* scratch);
 
 void gemm(ThreadPool& pool, const Implementation& cpu, const Gemm& product, float* workspace);
 

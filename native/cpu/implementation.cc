@@ -12,9 +12,11 @@ extern const Implementation kPortableImplementation;
 const Implementation* const* implementations() {
   static const Implementation* const table[] = {
 #if defined(__x86_64__)
-      &kAvx2Implementation,
+    &kAvx2Implementation,
 #endif
-      &kPortableImplementation, nullptr};
+    &kPortableImplementation,
+    nullptr
+  };
   return table;
 }
 

@@ -17,9 +17,9 @@ struct MatrixView {
 
 // Statistics of a set of scaled logits z relative to their maximum; sets merge exactly in a fixed order.
 struct LogitStats {
-  double max;         // -inf for the empty set
-  double sum;         // sum exp(z - max)
-  double weighted;    // sum exp(z - max) * (z - max)
+  double max;       // -inf for the empty set
+  double sum;       // sum exp(z - max)
+  double weighted;  // sum exp(z - max) * (z - max)
 };
 
 struct AdamwStep {
@@ -34,20 +34,22 @@ struct Implementation {
 
   // Matrix product micro-tiles (gemm.cc drives them).
   int64_t tile_rows, tile_columns;  // of a micro-tile
-  // Packs columns [n0, n0 + tile_columns) of rows [k0, k0 + depth) of b[K, columns], zero-padded, for tile_block.
-  void (*pack_columns)(const MatrixView& b, int64_t k0, int64_t depth, int64_t n0, int64_t columns, float* packed);
+  // Packs columns [n0, n0 + tile_columns) of rows [k0, k0 + depth) of b[K, columns], zero-padded, for
+  // tile_block.
+  void (*pack_columns)(const MatrixView& b, int64_t k0, int64_t depth, int64_t n0, int64_t columns,
+                       float* packed);
   // Packs rows [m0, m0 + rows) of columns [k0, k0 + depth) of a into micro-panels, zero-padded.
   void (*pack_rows)(const MatrixView& a, int64_t m0, int64_t rows, int64_t k0, int64_t depth, float* packed);
   // c[rows, columns] (+)= packed_a * packed_b over `depth`.
-  void (*tile_block)(const float* packed_a, const float* packed_b, int64_t rows, int64_t columns, int64_t depth,
-                     bool accumulate, float* c, int64_t ldc);
+  void (*tile_block)(const float* packed_a, const float* packed_b, int64_t rows, int64_t columns,
+                     int64_t depth, bool accumulate, float* c, int64_t ldc);
 
   // Rows of logits. z = row * inv_temperature.
-  LogitStats (*logit_stats)(const void* row, lap_dtype dtype, int64_t begin, int64_t end, float inv_temperature,
-                            bool want_weighted);
+  LogitStats (*logit_stats)(const void* row, lap_dtype dtype, int64_t begin, int64_t end,
+                            float inv_temperature, bool want_weighted);
   // out[v] = scale * exp(z_v - (lse_high + lse_low)); the caller mends the target's entry.
-  void (*softmax_gradient)(const void* row, lap_dtype dtype, int64_t count, float inv_temperature, float lse_high,
-                           float lse_low, float scale, void* out);
+  void (*softmax_gradient)(const void* row, lap_dtype dtype, int64_t count, float inv_temperature,
+                           float lse_high, float lse_low, float scale, void* out);
 
   // Rows of the built-in policy (native/policy).
   float (*dot)(const float* a, const float* b, int64_t count);
@@ -57,8 +59,8 @@ struct Implementation {
   // out = x * gain / rms(x); returns 1 / rms(x).
   float (*rms_norm)(const float* x, const float* gain, int64_t count, float epsilon, float* out);
   // dx += d(rms_norm)/dx * dout; dgain += x * inv_rms * dout.
-  void (*rms_norm_backward)(const float* x, const float* gain, float inv_rms, const float* dout, int64_t count,
-                            float* dx, float* dgain);
+  void (*rms_norm_backward)(const float* x, const float* gain, float inv_rms, const float* dout,
+                            int64_t count, float* dx, float* dgain);
   // out = silu(gate) * up.
   void (*swiglu)(const float* gate, const float* up, int64_t count, float* out);
   // dgate, dup overwrite.

@@ -1,5 +1,5 @@
-// The implementation for x86-64 with AVX2 and FMA. Every header is included before the target changes, so that no
-// shared inline function is compiled for AVX2 and then picked by the linker for a CPU without it.
+// The implementation for x86-64 with AVX2 and FMA. Every header is included before the target changes, so
+// that no shared inline function is compiled for AVX2 and then picked by the linker for a CPU without it.
 #if defined(__x86_64__)
 #include <immintrin.h>
 

@@ -75,8 +75,9 @@ typedef struct lap_token_logprobs_args {
 LAP_API lap_status lap_token_logprobs(lap_context* ctx, const lap_token_logprobs_args* args);
 
 /* Backward: dlogits[t,v] = dlogp[t] * (1[v = target] - p_v) / temperature. The target's own entry comes from
- * expm1(logp), so it keeps its precision where p is close to 1. Rows that are ignored or have dlogp = 0 get 0 and
- * their logits are not read. dlogits has the dtype of logits and may be the same buffer with the same stride. */
+ * expm1(logp), so it keeps its precision where p is close to 1. Rows that are ignored or have dlogp = 0 get 0
+ * and their logits are not read. dlogits has the dtype of logits and may be the same buffer with the same
+ * stride. */
 typedef struct lap_token_logprobs_backward_args {
   size_t struct_size;
   const void* logits;
@@ -91,7 +92,8 @@ typedef struct lap_token_logprobs_backward_args {
   void* dlogits;      /* out [T,V], rows dlogits_stride apart */
   int64_t dlogits_stride;
 } lap_token_logprobs_backward_args;
-LAP_API lap_status lap_token_logprobs_backward(lap_context* ctx, const lap_token_logprobs_backward_args* args);
+LAP_API lap_status lap_token_logprobs_backward(lap_context* ctx,
+                                               const lap_token_logprobs_backward_args* args);
 
 /* ---- linear log-probs: hidden [T,H] x weight [V,H] -> the same outputs, [T,V] never held ----
  * Workspace is O(T + tile), from the size query; any alignment will do. */
@@ -110,11 +112,13 @@ typedef struct lap_linear_logprobs_args {
   void* workspace;
   size_t workspace_bytes;
 } lap_linear_logprobs_args;
-LAP_API lap_status lap_linear_logprobs_workspace(lap_context* ctx, const lap_linear_logprobs_args* args, size_t* bytes);
+LAP_API lap_status lap_linear_logprobs_workspace(lap_context* ctx, const lap_linear_logprobs_args* args,
+                                                 size_t* bytes);
 LAP_API lap_status lap_linear_logprobs(lap_context* ctx, const lap_linear_logprobs_args* args);
 
 /* Backward of sum_t dlogp[t] * logp[t] to hidden and weight; both gradients are f32. Rows that are ignored or
- * have dlogp = 0 cost nothing and get dhidden = 0. dweight is overwritten, or added to when accumulate_dweight. */
+ * have dlogp = 0 cost nothing and get dhidden = 0. dweight is overwritten, or added to when
+ * accumulate_dweight. */
 typedef struct lap_linear_logprobs_backward_args {
   size_t struct_size;
   const void* hidden;
@@ -136,16 +140,24 @@ typedef struct lap_linear_logprobs_backward_args {
 LAP_API lap_status lap_linear_logprobs_backward_workspace(lap_context* ctx,
                                                           const lap_linear_logprobs_backward_args* args,
                                                           size_t* bytes);
-LAP_API lap_status lap_linear_logprobs_backward(lap_context* ctx, const lap_linear_logprobs_backward_args* args);
+LAP_API lap_status lap_linear_logprobs_backward(lap_context* ctx,
+                                                const lap_linear_logprobs_backward_args* args);
 
 /* ---- policy loss: a packed batch of log-probs -> loss, g = dL/dlogp, diagnostics ----
  * L = sum_i N_i * sum_t m_t * [policy term] + sum_i N_i * [sequence term]; the formulas are in
- * native/objective/. N_i = seq_scale[i] is the whole aggregation (e.g. 1 / (G |y_i|)) and is never inferred. */
-typedef enum lap_anchor { LAP_ANCHOR_NONE = 0, LAP_ANCHOR_OLD = 1, LAP_ANCHOR_BEHAVIOUR = 2, LAP_ANCHOR_REF = 3 } lap_anchor;
+ * native/objective/. N_i = seq_scale[i] is the whole aggregation (e.g. 1 / (G |y_i|)) and is never inferred.
+ */
+typedef enum lap_anchor {
+  LAP_ANCHOR_NONE = 0,
+  LAP_ANCHOR_OLD = 1,
+  LAP_ANCHOR_BEHAVIOUR = 2,
+  LAP_ANCHOR_REF = 3
+} lap_anchor;
 
 typedef enum lap_gate {
-  LAP_GATE_UNIT = 0,          /* -w A logp: gradient -w A */
-  LAP_GATE_CLIP_SURROGATE = 1 /* -w min(rho A, clip(rho, 1 - clip_low, 1 + clip_high) A), rho = exp(logp - anchor) */
+  LAP_GATE_UNIT = 0, /* -w A logp: gradient -w A */
+  LAP_GATE_CLIP_SURROGATE =
+      1 /* -w min(rho A, clip(rho, 1 - clip_low, 1 + clip_high) A), rho = exp(logp - anchor) */
 } lap_gate;
 
 typedef enum lap_sequence_term {
@@ -163,16 +175,17 @@ typedef struct lap_objective {
   float tau;
 } lap_objective;
 
-/* Index map of the diagnostics, f64. Sums run over kept tokens (or sequences with at least one); extrema of an
- * empty set are 0. A token is positive where A > 0, relieved where A < 0 and w != 1, penalised where A < 0 and w = 1. */
+/* Index map of the diagnostics, f64. Sums run over kept tokens (or sequences with at least one); extrema of
+ * an empty set are 0. A token is positive where A > 0, relieved where A < 0 and w != 1, penalised where A < 0
+ * and w = 1. */
 typedef enum lap_diagnostic {
-  LAP_DIAG_LOSS = 0,          /* sum: policy term + sequence term */
-  LAP_DIAG_POLICY_LOSS = 1,   /* sum */
-  LAP_DIAG_SEQUENCE_LOSS = 2, /* sum */
-  LAP_DIAG_TOKENS = 3,        /* count of kept tokens */
-  LAP_DIAG_SEQUENCES = 4,     /* count of sequences with a kept token */
-  LAP_DIAG_CLIPPED = 5,       /* count of tokens whose gradient the gate stopped */
-  LAP_DIAG_RATIO_OVERFLOW = 6, /* count of tokens whose log-ratio was cut to +-20 before exp */
+  LAP_DIAG_LOSS = 0,                /* sum: policy term + sequence term */
+  LAP_DIAG_POLICY_LOSS = 1,         /* sum */
+  LAP_DIAG_SEQUENCE_LOSS = 2,       /* sum */
+  LAP_DIAG_TOKENS = 3,              /* count of kept tokens */
+  LAP_DIAG_SEQUENCES = 4,           /* count of sequences with a kept token */
+  LAP_DIAG_CLIPPED = 5,             /* count of tokens whose gradient the gate stopped */
+  LAP_DIAG_RATIO_OVERFLOW = 6,      /* count of tokens whose log-ratio was cut to +-20 before exp */
   LAP_DIAG_CONSTRAINT_REVERSED = 7, /* count of tokens where |tau S| > |w A| and they differ in sign */
   LAP_DIAG_POSITIVE_TOKENS = 8,
   LAP_DIAG_POSITIVE_LOGP = 9, /* sum of logp */
@@ -187,7 +200,8 @@ typedef enum lap_diagnostic {
   LAP_DIAG_COUNT = 18
 } lap_diagnostic;
 
-/* What phase one leaves per sequence. Ranks that share a sequence add `kept` and `log_ratio_sum` between phases. */
+/* What phase one leaves per sequence. Ranks that share a sequence add `kept` and `log_ratio_sum` between
+ * phases. */
 typedef struct lap_sequence_stats {
   double kept;          /* tokens with mask != 0 */
   double log_ratio_sum; /* S; 0 without a sequence term */
@@ -197,22 +211,23 @@ typedef struct lap_policy_loss_args {
   size_t struct_size;
   lap_objective objective;
   int64_t tokens, sequences;
-  const int64_t* cu_seqlens;     /* [B+1], from 0 to N, not decreasing; an empty sequence is legal */
-  const float* logp;             /* [N] */
-  const float* old_logp;         /* [N], or NULL where the objective does not name it */
-  const float* behaviour_logp;   /* [N], or NULL */
-  const float* ref_logp;         /* [N], or NULL */
-  const float* advantages;       /* [B] */
-  const float* token_weights;    /* [N], or NULL: 1 */
-  const uint8_t* mask;           /* [N], or NULL: all kept. Where 0, the other inputs may hold NaN and g is 0 */
-  const float* seq_scale;        /* [B]: N_i */
-  lap_sequence_stats* stats;     /* [B]: out of the reduce phase, in of the map phase */
-  float* dlogp;                  /* out [N]: g (map phase) */
-  double* diagnostics;           /* out [LAP_DIAG_COUNT] (map phase) */
+  const int64_t* cu_seqlens;   /* [B+1], from 0 to N, not decreasing; an empty sequence is legal */
+  const float* logp;           /* [N] */
+  const float* old_logp;       /* [N], or NULL where the objective does not name it */
+  const float* behaviour_logp; /* [N], or NULL */
+  const float* ref_logp;       /* [N], or NULL */
+  const float* advantages;     /* [B] */
+  const float* token_weights;  /* [N], or NULL: 1 */
+  const uint8_t* mask;         /* [N], or NULL: all kept. Where 0, the other inputs may hold NaN and g is 0 */
+  const float* seq_scale;      /* [B]: N_i */
+  lap_sequence_stats* stats;   /* [B]: out of the reduce phase, in of the map phase */
+  float* dlogp;                /* out [N]: g (map phase) */
+  double* diagnostics;         /* out [LAP_DIAG_COUNT] (map phase) */
   void* workspace;
   size_t workspace_bytes;
 } lap_policy_loss_args;
-LAP_API lap_status lap_policy_loss_workspace(lap_context* ctx, const lap_policy_loss_args* args, size_t* bytes);
+LAP_API lap_status lap_policy_loss_workspace(lap_context* ctx, const lap_policy_loss_args* args,
+                                             size_t* bytes);
 LAP_API lap_status lap_policy_loss_reduce(lap_context* ctx, const lap_policy_loss_args* args);
 LAP_API lap_status lap_policy_loss_map(lap_context* ctx, const lap_policy_loss_args* args);
 /* Both phases in one call. */

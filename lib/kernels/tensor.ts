@@ -1,0 +1,110 @@
+import { LapidaryError } from '../errors.ts';
+
+/** Element types. bf16 is carried in a Uint16Array, one 16-bit pattern per element. */
+export type DType = 'f32' | 'bf16' | 'i32';
+
+interface ArrayOf {
+  f32: Float32Array;
+  bf16: Uint16Array;
+  i32: Int32Array;
+}
+
+const ARRAYS = { f32: Float32Array, bf16: Uint16Array, i32: Int32Array } as const;
+
+/**
+ * A dense row-major array with its element type and shape.
+ *
+ * `Tensor.alloc` makes one that the library owns: it lies in shared memory, which can be neither detached nor
+ * shrunk, so asynchronous calls work on it in place. `Tensor.from` wraps an array of yours: synchronous calls use
+ * it in place, asynchronous ones copy it (inputs at the call, outputs when it settles).
+ */
+export class Tensor<D extends DType = DType> {
+  readonly dtype: D;
+  readonly shape: readonly number[];
+  readonly data: ArrayOf[D];
+
+  private constructor(dtype: D, shape: readonly number[], data: ArrayOf[D]) {
+    this.dtype = dtype;
+    this.shape = shape;
+    this.data = data;
+  }
+
+  /** A zeroed tensor in shared memory. */
+  static alloc<D extends DType>(dtype: D, shape: readonly number[]): Tensor<D> {
+    const array = ARRAYS[dtype] as new (memory: SharedArrayBuffer) => ArrayOf[D];
+    if (array === undefined) throw badDType(dtype);
+    const bytes = elementCount(shape) * ARRAYS[dtype].BYTES_PER_ELEMENT;
+    try {
+      return new Tensor(dtype, [...shape], new array(new SharedArrayBuffer(bytes)));
+    } catch (cause) {
+      throw new LapidaryError(
+        'ERR_LAPIDARY_NATIVE',
+        `Tensor.alloc: no memory for ${bytes} bytes (shape ${shape.join(' x ')})`,
+        { cause },
+      );
+    }
+  }
+
+  /** Wraps `data` without a copy; without `shape` it is one-dimensional. */
+  static from<D extends DType>(dtype: D, data: ArrayOf[D], shape?: readonly number[]): Tensor<D> {
+    if (ARRAYS[dtype] === undefined) throw badDType(dtype);
+    if (!(data instanceof ARRAYS[dtype]) || Buffer.isBuffer(data)) {
+      throw new LapidaryError(
+        'ERR_LAPIDARY_ARGUMENT',
+        `data: expected a ${ARRAYS[dtype].name} for dtype ${dtype}, got ${describe(data)}`,
+        { argument: 'data' },
+      );
+    }
+    const dimensions = shape ?? [data.length];
+    const count = elementCount(dimensions);
+    if (count !== data.length) {
+      throw new LapidaryError(
+        'ERR_LAPIDARY_ARGUMENT',
+        `shape: ${dimensions.join(' x ')} needs ${count} elements, data has ${data.length}`,
+        { argument: 'shape' },
+      );
+    }
+    return new Tensor(dtype, [...dimensions], data);
+  }
+
+  get size(): number {
+    return this.data.length;
+  }
+}
+
+function elementCount(shape: readonly number[]): number {
+  let count = 1;
+  for (const dimension of shape) {
+    if (!Number.isSafeInteger(dimension) || dimension < 0) {
+      throw new LapidaryError(
+        'ERR_LAPIDARY_ARGUMENT',
+        `shape: ${JSON.stringify(shape)} holds ${dimension}; expected whole numbers of 0 or more`,
+        { argument: 'shape' },
+      );
+    }
+    count *= dimension;
+  }
+  if (!Number.isSafeInteger(count)) {
+    throw new LapidaryError('ERR_LAPIDARY_ARGUMENT', `shape: ${shape.join(' x ')} has too many elements`, {
+      argument: 'shape',
+    });
+  }
+  return count;
+}
+
+function badDType(dtype: unknown): LapidaryError {
+  return new LapidaryError(
+    'ERR_LAPIDARY_ARGUMENT',
+    `dtype: expected f32, bf16 or i32, got ${String(dtype)}`,
+    {
+      argument: 'dtype',
+    },
+  );
+}
+
+/** A short name of any value for an error message. */
+export function describe(value: unknown): string {
+  if (value === null) return 'null';
+  if (typeof value !== 'object') return `${typeof value} ${String(value)}`;
+  return value.constructor?.name ?? 'an object';
+}

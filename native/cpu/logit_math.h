@@ -1,0 +1,71 @@
+// From the statistics of a row of logits to its log-prob, lse and entropy; shared by both log-prob
+// operations.
+#pragma once
+
+#include <cmath>
+#include <limits>
+
+#include "cpu/implementation.h"
+
+namespace lapidary {
+
+struct RowResult {
+  float logp, lse, entropy;
+};
+
+// Merges a later part of the row into an earlier one.
+inline void merge(LogitStats* into, const LogitStats& part) {
+  if (part.sum == 0) return;  // empty, or all -inf
+  LogitStats high = *into, low = part;
+  if (part.max > into->max) std::swap(high, low);
+  const double gap = low.max - high.max;  // <= 0; -inf where `into` was empty
+  const double factor = std::exp(gap);
+  into->max = high.max;
+  into->sum = high.sum + factor * low.sum;
+  into->weighted = high.weighted + (factor == 0 ? 0 : factor * (low.weighted + gap * low.sum));
+}
+
+// `others` covers every vocabulary entry but the target, `target` is the target's own scaled logit. Keeping
+// it apart makes logp = -log1p(others / target) accurate where p is close to 1, and exactly <= 0.
+inline RowResult finish_row(const LogitStats& others, double target) {
+  constexpr double kInf = std::numeric_limits<double>::infinity();
+  if (std::isnan(others.sum) || std::isnan(target) || others.max == kInf || target == kInf ||
+      (others.sum == 0 && target == -kInf)) {
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    return {nan, nan, nan};
+  }
+  if (others.sum == 0) return {0.f, static_cast<float>(target), 0.f};
+  const double gap = target - others.max;  // -inf for a target of probability 0
+  // In units of exp(others.max) below, of exp(target) above: neither overflows.
+  const bool target_leads = gap > 0;
+  const double top = target_leads ? target : others.max;
+  const double others_sum = target_leads ? others.sum * std::exp(-gap) : others.sum;
+  const double target_sum = target_leads ? 1 : std::exp(gap);
+  const double total = others_sum + target_sum;
+  const double log_total = std::log(total);
+  RowResult result;
+  result.lse = static_cast<float>(top + log_total);
+  result.logp = static_cast<float>(target_leads ? -std::log1p(others_sum) : gap - log_total);
+  const double others_weighted =
+      target_leads ? std::exp(-gap) * (others.weighted - gap * others.sum) : others.weighted;
+  const double target_weighted = target_leads || target_sum == 0 ? 0 : target_sum * gap;
+  result.entropy = static_cast<float>(log_total - (others_weighted + target_weighted) / total);
+  return result;
+}
+
+// lse of a row as the sum of two floats, for exp(z - lse) without cancellation: the stored f32 lse is coarse
+// for large logits, target - logp for small probabilities; the better of the two is taken.
+struct SplitLse {
+  float high, low;
+};
+inline SplitLse split_lse(float lse, float logp, float target) {
+  const bool by_target = std::isfinite(target) && std::fabs(logp) < std::fabs(lse);
+  const double value = by_target ? static_cast<double>(target) - static_cast<double>(logp) : lse;
+  const float high = static_cast<float>(value);
+  return {high, static_cast<float>(value - high)};
+}
+
+// d logp / d z_target = 1 - p, from logp itself.
+inline float one_minus_p(float logp) { return static_cast<float>(-std::expm1(static_cast<double>(logp))); }
+
+}  // namespace lapidary

@@ -1,0 +1,75 @@
+// The environment and the exported names; no logic.
+#include "cpu/implementation.h"
+#include "node/environment.h"
+#include "node/kernels.h"
+#include "node/policy.h"
+
+namespace lapidary::node {
+
+Status Environment::configure(int32_t threads, const std::string& implementation) {
+  lap_context_options options{};
+  options.struct_size = sizeof options;
+  options.threads = threads;
+  options.implementation = implementation.empty() ? nullptr : implementation.c_str();
+  lap_context* made = nullptr;
+  const lap_status code = lap_context_create(&options, &made);
+  if (code == LAP_INVALID_ARGUMENT) {
+    return invalid("threads is " + std::to_string(threads) + ", implementation is \"" + implementation +
+                   "\"; expected 0 to 4096 threads and an implementation that this CPU supports");
+  }
+  if (code != LAP_OK) return {code, "the thread pool could not be started"};
+  std::lock_guard<std::mutex> lock(context_mutex);
+  lap_context_destroy(context);
+  context = made;
+  return ok_status();
+}
+
+lap_context* Environment::kernels(Napi::Env env) {
+  if (context == nullptr) {
+    const Status status = configure(0, "");
+    if (!status.ok()) throw to_error(env, status);
+  }
+  return context;
+}
+
+namespace {
+
+// configure({threads, implementation}): replaces the environment's context; refused while jobs are queued,
+// which lib/kernels/device.ts sees to.
+Napi::Value configure(const Napi::CallbackInfo& info) {
+  Arguments in(info[0].As<Napi::Object>(), false);
+  const Status status =
+      environment(info.Env())
+          .configure(static_cast<int32_t>(in.integer("threads")), in.text("implementation"));
+  if (!status.ok()) throw to_error(info.Env(), status);
+  return info.Env().Undefined();
+}
+
+Napi::Value describe(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  lap_context* context = environment(env).kernels(env);
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("implementation", lap_context_implementation(context));
+  out.Set("threads", lap_context_threads(context));
+  Napi::Array supported = Napi::Array::New(env);
+  for (const Implementation* const* entry = implementations(); *entry != nullptr; ++entry) {
+    if ((*entry)->supported()) supported.Set(supported.Length(), (*entry)->name);
+  }
+  out.Set("implementations", supported);
+  return out;
+}
+
+Napi::Object initialise(Napi::Env env, Napi::Object exports) {
+  env.SetInstanceData(new Environment(env));
+  exports.Set("configure", Napi::Function::New(env, configure));
+  exports.Set("describe", Napi::Function::New(env, describe));
+  export_kernels(env, exports);
+  export_policy(env, exports);
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(NODE_GYP_MODULE_NAME, initialise)
+
+}  // namespace lapidary::node

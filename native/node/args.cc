@@ -1,0 +1,183 @@
+#include "node/args.h"
+
+#include <cmath>
+#include <cstring>
+#include <new>
+
+namespace lapidary::node {
+namespace {
+
+const char* type_name(napi_typedarray_type type) {
+  switch (type) {
+    case napi_float32_array:
+      return "Float32Array";
+    case napi_float64_array:
+      return "Float64Array";
+    case napi_int32_array:
+      return "Int32Array";
+    case napi_uint16_array:
+      return "Uint16Array";
+    case napi_uint8_array:
+      return "Uint8Array";
+    default:
+      return "another typed array";
+  }
+}
+
+struct RawView {
+  napi_typedarray_type type;
+  size_t elements;
+  void* data;
+  bool shared;
+};
+
+// Pointer, length and kind of memory in one look. `.ArrayBuffer()` would fail on a SharedArrayBuffer.
+bool raw_view(Napi::Env env, Napi::Value value, RawView* out) {
+  if (!value.IsTypedArray()) return false;
+  napi_value buffer;
+  size_t offset;
+  if (napi_get_typedarray_info(env, value, &out->type, &out->elements, &out->data, &buffer, &offset) !=
+      napi_ok) {
+    return false;
+  }
+  bool plain = false;
+  napi_is_arraybuffer(env, buffer, &plain);
+  out->shared = !plain;
+  return true;
+}
+
+}  // namespace
+
+bool Arguments::has(const char* name) const {
+  const Napi::Value value = object_.Get(name);
+  return !value.IsUndefined() && !value.IsNull();
+}
+
+double Arguments::number(const char* name) const {
+  const Napi::Value value = object_.Get(name);
+  if (!value.IsNumber()) throw_argument(env(), std::string(name) + " is not a number");
+  return value.As<Napi::Number>().DoubleValue();
+}
+
+int64_t Arguments::integer(const char* name) const {
+  const double value = number(name);
+  // Node-API's own conversions wrap or clamp; a size must be what was written.
+  if (!(value >= -9007199254740992.0 && value <= 9007199254740992.0) || value != std::floor(value)) {
+    throw_argument(env(), std::string(name) + " is " + std::to_string(value) + "; expected a whole number");
+  }
+  return static_cast<int64_t>(value);
+}
+
+bool Arguments::boolean(const char* name) const {
+  const Napi::Value value = object_.Get(name);
+  if (!value.IsBoolean()) throw_argument(env(), std::string(name) + " is not a boolean");
+  return value.As<Napi::Boolean>().Value();
+}
+
+std::string Arguments::text(const char* name) const {
+  const Napi::Value value = object_.Get(name);
+  if (!value.IsString()) throw_argument(env(), std::string(name) + " is not a string");
+  return value.As<Napi::String>().Utf8Value();
+}
+
+Arguments::View Arguments::view(const char* name, napi_typedarray_type type, int64_t count,
+                                size_t element_size) {
+  const Napi::Value value = object_.Get(name);
+  RawView raw;
+  if (!raw_view(env(), value, &raw) || raw.type != type) {
+    throw_argument(env(), std::string(name) + " has the wrong type; expected a " + type_name(type));
+  }
+  if (count < 0 || raw.elements < static_cast<uint64_t>(count)) {
+    throw_argument(env(), std::string(name) + " has " + std::to_string(raw.elements) + " elements" +
+                              (raw.elements == 0 ? " (a detached buffer has none)" : "") + "; expected " +
+                              std::to_string(count));
+  }
+  if (reinterpret_cast<uintptr_t>(raw.data) % element_size != 0) {
+    throw_argument(env(), std::string(name) + " is not aligned to its element size");
+  }
+  if (raw.shared && async_) keep(value.As<Napi::Object>());
+  return {raw.data, raw.elements, raw.shared};
+}
+
+void* Arguments::own(size_t bytes) {
+  owned_.emplace_back(new (std::nothrow) unsigned char[bytes + 64]);
+  if (owned_.back() == nullptr)
+    throw to_error(env(), out_of_memory("a buffer of " + std::to_string(bytes) + " bytes"));
+  const uintptr_t base = reinterpret_cast<uintptr_t>(owned_.back().get());
+  return reinterpret_cast<void*>((base + 63) / 64 * 64);
+}
+
+void* Arguments::scratch(size_t bytes) { return own(bytes); }
+
+const void* Arguments::input_bytes(const char* name, napi_typedarray_type type, int64_t count,
+                                   size_t element_size) {
+  const View source = view(name, type, count, element_size);
+  if (!async_ || source.shared) return source.data;
+  const size_t bytes = static_cast<size_t>(count) * element_size;
+  void* copy = own(bytes);
+  if (bytes > 0) std::memcpy(copy, source.data, bytes);
+  return copy;
+}
+
+void* Arguments::output_bytes(const char* name, napi_typedarray_type type, int64_t count,
+                              size_t element_size) {
+  const View target = view(name, type, count, element_size);
+  if (!async_ || target.shared) return target.data;
+  const size_t bytes = static_cast<size_t>(count) * element_size;
+  void* scratch = own(bytes);
+  // Some outputs are added to, or are the input of a second phase.
+  if (bytes > 0) std::memcpy(scratch, target.data, bytes);
+  copy_back_.push_back({name, Napi::Persistent(object_.Get(name).As<Napi::Object>()), type, scratch, bytes});
+  return scratch;
+}
+
+const uint8_t* Arguments::optional_bytes(const char* name, int64_t count) {
+  return has(name) ? input<uint8_t>(name, napi_uint8_array, count) : nullptr;
+}
+
+const int64_t* Arguments::offsets(const char* name, int64_t count) {
+  RawView raw;
+  const bool typed = raw_view(env(), object_.Get(name), &raw);
+  if (!typed || (raw.type != napi_int32_array && raw.type != napi_float64_array)) {
+    throw_argument(env(), std::string(name) + " has the wrong type; expected an Int32Array or Float64Array");
+  }
+  if (count < 0 || raw.elements < static_cast<uint64_t>(count)) {
+    throw_argument(env(), std::string(name) + " has " + std::to_string(raw.elements) +
+                              " elements; expected " + std::to_string(count));
+  }
+  int64_t* copy = static_cast<int64_t*>(own(static_cast<size_t>(count) * sizeof(int64_t)));
+  for (int64_t i = 0; i < count; ++i) {
+    const double value = raw.type == napi_int32_array ? static_cast<const int32_t*>(raw.data)[i]
+                                                      : static_cast<const double*>(raw.data)[i];
+    if (!(value >= 0 && value <= 9007199254740992.0) || value != std::floor(value)) {
+      throw_argument(env(), std::string(name) + "[" + std::to_string(i) + "] is " + std::to_string(value) +
+                                "; expected a whole number of 0 or more");
+    }
+    copy[i] = static_cast<int64_t>(value);
+  }
+  return copy;
+}
+
+const void* Arguments::matrix(const char* name, lap_dtype dtype, int64_t count) {
+  return dtype == LAP_F32 ? input_bytes(name, napi_float32_array, count, 4)
+                          : input_bytes(name, napi_uint16_array, count, 2);
+}
+
+void* Arguments::matrix_output(const char* name, lap_dtype dtype, int64_t count) {
+  return dtype == LAP_F32 ? output_bytes(name, napi_float32_array, count, 4)
+                          : output_bytes(name, napi_uint16_array, count, 2);
+}
+
+Status Arguments::finish(Napi::Env env) {
+  for (const CopyBack& copy : copy_back_) {
+    RawView raw;
+    const size_t element_size = copy.type == napi_float64_array ? 8 : copy.type == napi_uint16_array ? 2 : 4;
+    if (!raw_view(env, copy.array.Value(), &raw) || raw.elements * element_size < copy.bytes) {
+      return invalid(copy.name + " was detached or shrunk while the call ran; its result is lost");
+    }
+    if (copy.bytes > 0) std::memcpy(raw.data, copy.data, copy.bytes);
+  }
+  return ok_status();
+}
+
+}  // namespace lapidary::node

@@ -1,0 +1,134 @@
+#include "node/job.h"
+
+#include <new>
+#include <utility>
+
+#include "node/environment.h"
+
+namespace lapidary::node {
+
+JobRunner::JobRunner(Napi::Env env) {
+  to_js_ = Napi::ThreadSafeFunction::New(env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}),
+                                         "lapidary jobs", 0, 1);
+  to_js_.Unref(env);  // an idle runner must not keep the process alive
+  // Added after the thread-safe function's own hook, so it runs before: the thread has ended when that is
+  // freed.
+  env.AddCleanupHook([this] { shut_down(); });
+}
+
+JobRunner::~JobRunner() { shut_down(); }
+
+void JobRunner::shut_down() {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (stopping_) return;
+    stopping_ = true;
+    // The flag lies in memory that JS shares with us; raising it ends the running job at its next tile.
+    if (running_ != nullptr && running_->cancel != nullptr) {
+      __atomic_store_n(const_cast<int32_t*>(running_->cancel), 1, __ATOMIC_RELAXED);
+    }
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+  queue_.clear();
+  to_js_.Release();
+}
+
+Napi::Value JobRunner::run_now(Napi::Env env, Job& job) {
+  const Status status = job.work(nullptr);
+  if (!status.ok()) throw to_error(env, status);
+  return job.result ? job.result(env) : env.Undefined();
+}
+
+Napi::Value JobRunner::enqueue(Napi::Env env, std::unique_ptr<Job> job) {
+  job->deferred = std::make_unique<Napi::Promise::Deferred>(env);
+  Napi::Promise promise = job->deferred->Promise();
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (!thread_.joinable()) thread_ = std::thread([this] { work(); });
+    queue_.push_back(std::move(job));
+  }
+  if (pending_++ == 0) to_js_.Ref(env);
+  wake_.notify_one();
+  return promise;
+}
+
+void JobRunner::work() {
+  for (;;) {
+    std::unique_ptr<Job> job;
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+      if (stopping_) return;
+      job = std::move(queue_.front());
+      queue_.pop_front();
+      running_ = job.get();
+    }
+    try {
+      job->status = job->work(job->cancel);
+    } catch (const std::bad_alloc&) {
+      job->status = {LAP_OUT_OF_MEMORY, ""};
+    } catch (...) {
+      job->status = {LAP_WRONG_STATE, "an unexpected exception in a job"};
+    }
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      running_ = nullptr;
+      if (stopping_) {
+        // The environment is going: its promise cannot settle any more, and the job's references
+        // may only be freed on the JS thread, which clears the queue.
+        queue_.push_back(std::move(job));
+        return;
+      }
+    }
+    Job* settled = job.release();
+    const napi_status queued =
+        to_js_.NonBlockingCall(settled, [this](Napi::Env env, Napi::Function, Job* raw) {
+          std::unique_ptr<Job> done(raw);
+          if (static_cast<napi_env>(env) != nullptr) settle(env, *done);
+        });
+    if (queued != napi_ok) {
+      std::lock_guard<std::mutex> lock(mutex_);
+      queue_.emplace_back(settled);
+      return;
+    }
+  }
+}
+
+void JobRunner::settle(Napi::Env env, Job& job) {
+  if (--pending_ == 0) to_js_.Unref(env);
+  Napi::HandleScope scope(env);
+  try {
+    if (job.status.ok()) job.status = job.arguments.finish(env);
+    if (!job.status.ok()) {
+      job.deferred->Reject(to_error(env, job.status).Value());
+      return;
+    }
+    job.deferred->Resolve(job.result ? job.result(env) : env.Undefined());
+  } catch (const Napi::Error& error) {
+    job.deferred->Reject(error.Value());
+  }
+}
+
+Napi::Value dispatch(const Napi::CallbackInfo& info,
+                     const std::function<std::function<Status(const int32_t*)>(Job& job)>& prepare) {
+  Napi::Env env = info.Env();
+  if (info.Length() < 1 || !info[0].IsObject()) throw_argument(env, "the first argument is not an object");
+  const bool async = info.Length() > 1 && !info[1].IsUndefined();
+  auto job =
+      std::make_unique<Job>(Job{Arguments(info[0].As<Napi::Object>(), async), {}, {}, nullptr, {}, {}});
+  try {
+    job->work = prepare(*job);
+    if (!async) return environment(env).jobs.run_now(env, *job);
+    Napi::Object holder = Napi::Object::New(env);
+    holder.Set("cancel", info[1]);
+    Arguments cancel(holder, true);
+    job->cancel = cancel.ints("cancel", 1);
+    job->arguments.keep(info[1].As<Napi::Object>());
+    return environment(env).jobs.enqueue(env, std::move(job));
+  } catch (const std::bad_alloc&) {
+    throw to_error(env, out_of_memory("preparing the call"));
+  }
+}
+
+}  // namespace lapidary::node

@@ -1,0 +1,53 @@
+// The only code that runs work off the event loop: one thread per environment, with a queue. libuv's pool is
+// left alone (four long jobs there would stall all file and DNS work of the process).
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "node/args.h"
+
+namespace lapidary::node {
+
+struct Job {
+  Arguments arguments;
+  std::function<Status(const int32_t* cancel)> work;
+  // Makes the call's value on the JS thread; null: undefined.
+  std::function<Napi::Value(Napi::Env)> result;
+  const int32_t* cancel = nullptr;
+  std::unique_ptr<Napi::Promise::Deferred> deferred;
+  Status status;
+};
+
+class JobRunner {
+ public:
+  explicit JobRunner(Napi::Env env);
+  ~JobRunner();
+
+  Napi::Value run_now(Napi::Env env, Job& job);
+  Napi::Value enqueue(Napi::Env env, std::unique_ptr<Job> job);
+
+ private:
+  void work();
+  void shut_down();
+  void settle(Napi::Env env, Job& job);
+
+  Napi::ThreadSafeFunction to_js_;
+  std::thread thread_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::unique_ptr<Job>> queue_;
+  Job* running_ = nullptr;
+  bool stopping_ = false;
+  int pending_ = 0;  // JS thread only
+};
+
+// Runs `work` at once, or on the runner's thread where `cancel` (an Int32Array over shared memory) is given.
+Napi::Value dispatch(const Napi::CallbackInfo& info,
+                     const std::function<std::function<Status(const int32_t*)>(Job& job)>& prepare);
+
+}  // namespace lapidary::node

@@ -1,0 +1,24 @@
+// The only file that includes napi.h; the defines it needs are in binding.gyp and CMakeLists.txt.
+#pragma once
+
+#include <napi.h>
+
+#include "core/status.h"
+
+namespace lapidary::node {
+
+// A JS error with a stable `code`; lib/kernels/native.ts turns it into a LapidaryError.
+inline Napi::Error to_error(Napi::Env env, const Status& status) {
+  static const char* const kCodes[] = {"", "ERR_LAPIDARY_ARGUMENT", "ERR_LAPIDARY_NATIVE",
+                                       "ERR_LAPIDARY_CANCELLED", "ERR_LAPIDARY_STATE"};
+  const char* text = status.message.empty() ? "out of memory" : status.message.c_str();
+  Napi::Error error = Napi::Error::New(env, text);
+  error.Set("code", Napi::String::New(env, kCodes[status.code]));
+  return error;
+}
+
+[[noreturn]] inline void throw_argument(Napi::Env env, const std::string& message) {
+  throw to_error(env, invalid(message));
+}
+
+}  // namespace lapidary::node
