@@ -1,5 +1,5 @@
 // The only list of native sources. binding.gyp and CMakeLists.txt both run this file and read its output:
-// `node native/sources.mjs core|addon` prints one path a line, relative to the repository root.
+// `node native/sources.mjs core|node|addon` prints one path a line, relative to the repository root.
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 const root = path.dirname(fileURLToPath(import.meta.url));
 const LAYERS = {
   core: ['core', 'objective', 'cpu', 'policy', 'capi'],
+  node: ['node'],
   addon: ['core', 'objective', 'cpu', 'policy', 'capi', 'node'],
 };
 const layers = LAYERS[process.argv[2]];

@@ -41,6 +41,8 @@ export const Rollout = z.looseObject({
   response_text: z.string(),
   behavior_logprobs: z.array(z.number()).nullish(),
   logprob_kind: LogprobKind.nullish(),
+  /** log π_ref of each response token, over the whole vocabulary: the anchor of the sequence term. */
+  ref_logprobs: z.array(z.number()).nullish(),
   sampler: z.looseObject({ engine: z.string(), model: z.string(), temperature: z.number().nullish() }),
   finish_reason: z.string().nullish(),
   verdict: Verdict.nullish(),
@@ -72,6 +74,8 @@ export const StepVerdict = z.looseObject({
   judge_id: z.string().min(1),
   /** 1 right, 0 wrong, -1 abstain. */
   label: z.union([z.literal(1), z.literal(0), z.literal(-1)]),
+  /** Whether the step corrects an earlier error; kept, so that propagation can be applied again without new calls. */
+  recovers: z.boolean().nullish(),
   score: z.number().nullish(),
   reason: z.string().nullish(),
 });

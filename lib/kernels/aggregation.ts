@@ -1,5 +1,7 @@
-import { fail } from './check.ts';
+import { checkInteger, fail } from './check.ts';
 import { Tensor } from './tensor.ts';
+
+const AGGREGATIONS = ['seq-mean-token-mean', 'token-mean', 'seq-mean-token-sum'] as const;
 
 /**
  * The per-sequence scale N_i, from counts of the *whole* optimiser batch (never of a micro-batch):
@@ -8,15 +10,16 @@ import { Tensor } from './tensor.ts';
  * - 'seq-mean-token-sum': 1 / B.
  * An empty sequence gets 0.
  */
-export type Aggregation = 'seq-mean-token-mean' | 'token-mean' | 'seq-mean-token-sum';
+export type Aggregation = (typeof AGGREGATIONS)[number];
 
 /** `lengths`: kept tokens per sequence of the whole batch. Gives [B] f32. */
 export function sequenceScales(aggregation: Aggregation, lengths: ArrayLike<number>): Tensor<'f32'> {
+  if (!AGGREGATIONS.includes(aggregation)) fail('aggregation', AGGREGATIONS.join(', '), String(aggregation));
   const scales = Tensor.alloc('f32', [lengths.length]);
   let tokens = 0;
   let sequences = 0;
   for (let i = 0; i < lengths.length; i++) {
-    tokens += lengths[i]!;
+    tokens += checkInteger('lengths', lengths[i], 0, Number.MAX_SAFE_INTEGER);
     if (lengths[i]! > 0) sequences += 1;
   }
   for (let i = 0; i < lengths.length; i++) {
@@ -33,7 +36,5 @@ function scaleOf(aggregation: Aggregation, length: number, tokens: number, seque
       return 1 / tokens;
     case 'seq-mean-token-sum':
       return 1 / sequences;
-    default:
-      return fail('aggregation', 'a known aggregation', String(aggregation));
   }
 }

@@ -61,15 +61,21 @@ function load(): NativeAddon {
 
 const NATIVE_CODES = new Set<string>(['ERR_LAPIDARY_ARGUMENT', 'ERR_LAPIDARY_NATIVE', 'ERR_LAPIDARY_STATE']);
 
+/** Names are snake_case in C and camelCase here. */
+function camelCase(name: string): string {
+  return name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
 /** Turns an error of the native layer into a LapidaryError; the argument is the first word of its message. */
 function translate(error: unknown): unknown {
   const { code, message } = error as { code?: string; message?: string };
   if (code === undefined || message === undefined || !NATIVE_CODES.has(code)) return error;
-  const argument = /^[A-Za-z_.]+/.exec(message)?.[0];
-  return new LapidaryError(code as LapidaryErrorCode, message, {
-    cause: error,
-    ...(argument === undefined ? {} : { argument }),
-  });
+  const name = /^[A-Za-z_.]+/.exec(message)?.[0];
+  if (code !== 'ERR_LAPIDARY_ARGUMENT' || name === undefined) {
+    return new LapidaryError(code as LapidaryErrorCode, message, { cause: error });
+  }
+  const argument = camelCase(name);
+  return new LapidaryError(code, argument + message.slice(name.length), { cause: error, argument });
 }
 
 /** Runs a native call to its end on this thread. */

@@ -31,7 +31,7 @@ export class Tensor<D extends DType = DType> {
 
   /** A zeroed tensor in shared memory. */
   static alloc<D extends DType>(dtype: D, shape: readonly number[]): Tensor<D> {
-    const array = ARRAYS[dtype] as new (memory: SharedArrayBuffer) => ArrayOf[D];
+    const array = ARRAYS[dtype] as unknown as new (memory: SharedArrayBuffer) => ArrayOf[D];
     if (array === undefined) throw badDType(dtype);
     const bytes = elementCount(shape) * ARRAYS[dtype].BYTES_PER_ELEMENT;
     try {

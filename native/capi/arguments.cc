@@ -58,8 +58,10 @@ Status check_rows(const Args& args, bool with_targets) {
   if (args.dtype != LAP_F32 && args.dtype != LAP_BF16) {
     return invalid("dtype is " + to_string(args.dtype) + "; expected LAP_F32 or LAP_BF16");
   }
-  if (!(args.temperature > 0) || !std::isfinite(args.temperature)) {
-    return invalid("temperature is " + to_string(args.temperature) + "; expected a positive finite number");
+  // The kernels multiply by the reciprocal, which overflows for the smallest denormals.
+  if (!(args.temperature > 0) || !std::isfinite(args.temperature) || !std::isfinite(1.f / args.temperature)) {
+    return invalid("temperature is " + to_string(args.temperature) +
+                   "; expected a positive finite number with a finite reciprocal");
   }
   if (args.ignore_index >= 0) {
     return invalid("ignore_index is " + to_string(args.ignore_index) + "; expected a negative number");
@@ -124,8 +126,9 @@ Status check_offsets(const lap_policy_loss_args& args) {
                    ", less than the entry before it; expected offsets that do not decrease");
   }
   if (args.cu_seqlens[args.sequences] != args.tokens) {
-    return invalid("the last entry of cu_seqlens is " + to_string(args.cu_seqlens[args.sequences]) +
-                   "; expected the token count " + to_string(args.tokens));
+    return invalid("cu_seqlens[" + to_string(args.sequences) + "] is " +
+                   to_string(args.cu_seqlens[args.sequences]) + "; expected the token count " +
+                   to_string(args.tokens));
   }
   return ok_status();
 }

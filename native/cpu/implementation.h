@@ -28,6 +28,32 @@ struct AdamwStep {
   float grad_scale;                // clipping factor
 };
 
+// Consecutive queries of one head of one sequence: row r attends to the keys [0, first + r]. `width` (the head's,
+// padded with zeros) and `key_stride` are multiples of 8; key_stride >= first + rows. A row's result does not
+// depend on `rows`.
+struct AttentionRows {
+  int64_t rows, first, width, key_stride;
+  float scale;
+  const float* queries;    // [rows, width]
+  const float* keys_t;     // [width, key_stride]
+  const float* values;     // [first + rows, width]
+  float* scores;           // scratch [rows, key_stride]
+  float* out;              // [rows, width]
+  float *maxima, *inverses;  // out [rows]: of the scaled scores, and 1 / sum exp(score - maximum)
+};
+
+// The backward of AttentionRows. dkeys and dvalues have key_stride rows.
+struct AttentionGradient {
+  int64_t rows, first, width, key_stride;
+  float scale;
+  const float *queries, *dout;          // [rows, width]
+  const float *keys, *keys_t, *values_t;  // [keys, width], [width, key_stride], [width, key_stride]
+  const float *maxima, *inverses;       // [rows], from the forward
+  float *probabilities, *dscores;       // scratch [rows, key_stride]
+  float* dqueries;                      // [rows, width], overwritten
+  float *dkeys, *dvalues;               // [key_stride, width], added to
+};
+
 struct Implementation {
   const char* name;
   bool (*supported)();
@@ -70,6 +96,11 @@ struct Implementation {
   void (*adamw)(const AdamwStep& step, const float* gradient, int64_t count, float* parameter, float* mean,
                 float* variance);
   double (*sum_squares)(const float* x, int64_t count);
+  // Rotary embedding in place of `heads` consecutive heads of 2 * half floats (pairs i, half + i), by the angles
+  // whose cosines and sines are given, times `direction` (1, or -1 for the backward).
+  void (*rotate)(const float* cosines, const float* sines, float direction, int64_t half, int64_t heads, float* x);
+  void (*attend)(const AttentionRows& block);
+  void (*attend_backward)(const AttentionGradient& block);
 };
 
 // Implementations in order of preference; the last is portable and always supported.

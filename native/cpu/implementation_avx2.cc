@@ -23,6 +23,7 @@
 #define LAP_TILE_ROWS 6
 #define LAP_TILE_VECTORS 2
 #define LAP_FMA(a, b, c) ((Vector)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
+#define LAP_SQRT(v) ((Vector)_mm256_sqrt_ps((__m256)(v)))
 #include "cpu/generic/implementation.inc"
 
 #if defined(__clang__)

@@ -15,7 +15,8 @@ struct RowResult {
 
 // Merges a later part of the row into an earlier one.
 inline void merge(LogitStats* into, const LogitStats& part) {
-  if (part.sum == 0) return;  // empty, or all -inf
+  constexpr double kNone = -std::numeric_limits<double>::infinity();
+  if (part.sum == 0 && part.max == kNone) return;  // empty, or all -inf; +inf leaves sum = 0 too, and counts
   LogitStats high = *into, low = part;
   if (part.max > into->max) std::swap(high, low);
   const double gap = low.max - high.max;  // <= 0; -inf where `into` was empty
@@ -42,10 +43,10 @@ inline RowResult finish_row(const LogitStats& others, double target) {
   const double others_sum = target_leads ? others.sum * std::exp(-gap) : others.sum;
   const double target_sum = target_leads ? 1 : std::exp(gap);
   const double total = others_sum + target_sum;
-  const double log_total = std::log(total);
+  const double log_total = target_leads ? std::log1p(others_sum) : std::log(total);
   RowResult result;
   result.lse = static_cast<float>(top + log_total);
-  result.logp = static_cast<float>(target_leads ? -std::log1p(others_sum) : gap - log_total);
+  result.logp = static_cast<float>(target_leads ? -log_total : gap - log_total);
   const double others_weighted =
       target_leads ? std::exp(-gap) * (others.weighted - gap * others.sum) : others.weighted;
   const double target_weighted = target_leads || target_sum == 0 ? 0 : target_sum * gap;

@@ -14,8 +14,9 @@ Status Environment::configure(int32_t threads, const std::string& implementation
   lap_context* made = nullptr;
   const lap_status code = lap_context_create(&options, &made);
   if (code == LAP_INVALID_ARGUMENT) {
-    return invalid("threads is " + std::to_string(threads) + ", implementation is \"" + implementation +
-                   "\"; expected 0 to 4096 threads and an implementation that this CPU supports");
+    if (threads < 0 || threads > 4096)
+      return invalid("threads is " + std::to_string(threads) + "; expected 0 to 4096");
+    return invalid("implementation is \"" + implementation + "\"; expected one that this CPU supports");
   }
   if (code != LAP_OK) return {code, "the thread pool could not be started"};
   std::lock_guard<std::mutex> lock(context_mutex);
@@ -34,13 +35,11 @@ lap_context* Environment::kernels(Napi::Env env) {
 
 namespace {
 
-// configure({threads, implementation}): replaces the environment's context; refused while jobs are queued,
-// which lib/kernels/device.ts sees to.
+// configure({threads, implementation}): replaces the environment's context once the running job has ended;
+// queued jobs run on the new one.
 Napi::Value configure(const Napi::CallbackInfo& info) {
   Arguments in(info[0].As<Napi::Object>(), false);
-  const Status status =
-      environment(info.Env())
-          .configure(static_cast<int32_t>(in.integer("threads")), in.text("implementation"));
+  const Status status = environment(info.Env()).configure(in.int32("threads"), in.text("implementation"));
   if (!status.ok()) throw to_error(info.Env(), status);
   return info.Env().Undefined();
 }

@@ -36,6 +36,7 @@ bool raw_view(Napi::Env env, Napi::Value value, RawView* out) {
   if (!value.IsTypedArray()) return false;
   napi_value buffer;
   size_t offset;
+  out->type = napi_int8_array;  // element types newer than this Node-API (Float16Array) leave it unset
   if (napi_get_typedarray_info(env, value, &out->type, &out->elements, &out->data, &buffer, &offset) !=
       napi_ok) {
     return false;
@@ -66,6 +67,14 @@ int64_t Arguments::integer(const char* name) const {
     throw_argument(env(), std::string(name) + " is " + std::to_string(value) + "; expected a whole number");
   }
   return static_cast<int64_t>(value);
+}
+
+int32_t Arguments::int32(const char* name) const {
+  const int64_t value = integer(name);
+  if (value < INT32_MIN || value > INT32_MAX) {
+    throw_argument(env(), std::string(name) + " is " + std::to_string(value) + "; expected a 32-bit integer");
+  }
+  return static_cast<int32_t>(value);
 }
 
 bool Arguments::boolean(const char* name) const {

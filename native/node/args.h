@@ -22,6 +22,7 @@ class Arguments {
   Napi::Env env() const { return object_.Env(); }
   bool has(const char* name) const;
   int64_t integer(const char* name) const;  // a whole number within +-2^53
+  int32_t int32(const char* name) const;    // one that fits
   double number(const char* name) const;
   bool boolean(const char* name) const;
   std::string text(const char* name) const;
@@ -33,6 +34,9 @@ class Arguments {
   }
   const float* optional_floats(const char* name, int64_t count) {
     return has(name) ? floats(name, count) : nullptr;
+  }
+  const double* doubles(const char* name, int64_t count) {
+    return input<double>(name, napi_float64_array, count);
   }
   const int32_t* ints(const char* name, int64_t count) {
     return input<int32_t>(name, napi_int32_array, count);

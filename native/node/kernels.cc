@@ -1,6 +1,9 @@
 // The kernel operations as JS functions: (arguments, cancel?) -> undefined or a promise of it. No maths here.
 #include "node/kernels.h"
 
+#include <memory>
+#include <new>
+
 #include "core/checked.h"
 #include "node/environment.h"
 
@@ -26,8 +29,7 @@ int64_t extent(const Arguments& in, int64_t rows, int64_t stride, int64_t column
 }
 
 // Wraps a C call as a job's work: holds the context, sets the cancel flag, turns the status into ours. The
-// context is looked up when the job runs: it may have been replaced since (a workspace that no longer fits is
-// then an error).
+// context is looked up when the job runs, since it may have been replaced after the call was queued.
 template <class Args>
 std::function<Status(const int32_t*)> call(Environment& owner,
                                            lap_status (*function)(lap_context*, const Args*),
@@ -42,18 +44,28 @@ std::function<Status(const int32_t*)> call(Environment& owner,
   };
 }
 
+// The same for a call that needs a workspace. Its size depends on the context, so it is asked for when the
+// job runs; asking when it is queued would make the event loop wait for the job that holds the context.
 template <class Args>
-void size_workspace(Environment& owner, Job& job, lap_status (*query)(lap_context*, const Args*, size_t*),
-                    Args* args) {
-  size_t bytes = 0;
-  lap_context* ctx = owner.kernels(job.arguments.env());
-  {
+std::function<Status(const int32_t*)> call(Environment& owner,
+                                           lap_status (*function)(lap_context*, const Args*),
+                                           lap_status (*query)(lap_context*, const Args*, size_t*),
+                                           const Args& args) {
+  return [&owner, function, query, args](const int32_t* cancel) -> Status {
     std::lock_guard<std::mutex> lock(owner.context_mutex);
-    const lap_status code = query(ctx, args, &bytes);
-    if (code != LAP_OK) throw to_error(job.arguments.env(), {code, lap_error_message(ctx)});
-  }
-  args->workspace = job.arguments.scratch(bytes);
-  args->workspace_bytes = bytes;
+    lap_context* ctx = owner.context;
+    Args own = args;
+    lap_status code = query(ctx, &own, &own.workspace_bytes);
+    if (code != LAP_OK) return {code, lap_error_message(ctx)};
+    std::unique_ptr<unsigned char[]> workspace(new (std::nothrow) unsigned char[own.workspace_bytes]);
+    if (workspace == nullptr)
+      return out_of_memory("a workspace of " + std::to_string(own.workspace_bytes) + " bytes");
+    own.workspace = workspace.get();
+    lap_context_set_cancel(ctx, cancel);
+    code = function(ctx, &own);
+    lap_context_set_cancel(ctx, nullptr);
+    return {code, lap_error_message(ctx)};
+  };
 }
 
 template <class Args>
@@ -62,7 +74,7 @@ void read_rows(Arguments& in, Args* args) {
   args->dtype = dtype_of(in);
   args->rows = in.integer("rows");
   args->vocab = in.integer("vocab");
-  args->ignore_index = static_cast<int32_t>(in.integer("ignoreIndex"));
+  args->ignore_index = in.int32("ignoreIndex");
   args->temperature = static_cast<float>(in.number("temperature"));
   args->targets = in.ints("targets", args->rows);
 }
@@ -122,8 +134,7 @@ Napi::Value linear_logprobs(const Napi::CallbackInfo& info) {
     args.logp = in.float_output("logp", args.rows);
     args.lse = in.float_output("lse", args.rows);
     args.entropy = in.optional_float_output("entropy", args.rows);
-    size_workspace(owner, job, lap_linear_logprobs_workspace, &args);
-    return call(owner, lap_linear_logprobs, args);
+    return call(owner, lap_linear_logprobs, lap_linear_logprobs_workspace, args);
   });
 }
 
@@ -140,20 +151,19 @@ Napi::Value linear_logprobs_backward(const Napi::CallbackInfo& info) {
     args.dhidden = in.optional_float_output("dhidden", extent(in, args.rows, args.width, args.width));
     args.dweight = in.optional_float_output("dweight", extent(in, args.vocab, args.width, args.width));
     args.accumulate_dweight = in.boolean("accumulate");
-    size_workspace(owner, job, lap_linear_logprobs_backward_workspace, &args);
-    return call(owner, lap_linear_logprobs_backward, args);
+    return call(owner, lap_linear_logprobs_backward, lap_linear_logprobs_backward_workspace, args);
   });
 }
 
 lap_objective read_objective(const Arguments& in) {
   lap_objective objective{};
   objective.struct_size = sizeof objective;
-  objective.gate = static_cast<lap_gate>(in.integer("gate"));
-  objective.ratio_anchor = static_cast<lap_anchor>(in.integer("ratioAnchor"));
+  objective.gate = static_cast<lap_gate>(in.int32("gate"));
+  objective.ratio_anchor = static_cast<lap_anchor>(in.int32("ratioAnchor"));
   objective.clip_low = static_cast<float>(in.number("clipLow"));
   objective.clip_high = static_cast<float>(in.number("clipHigh"));
-  objective.sequence_term = static_cast<lap_sequence_term>(in.integer("sequenceTerm"));
-  objective.sequence_anchor = static_cast<lap_anchor>(in.integer("sequenceAnchor"));
+  objective.sequence_term = static_cast<lap_sequence_term>(in.int32("sequenceTerm"));
+  objective.sequence_anchor = static_cast<lap_anchor>(in.int32("sequenceAnchor"));
   objective.tau = static_cast<float>(in.number("tau"));
   return objective;
 }
@@ -161,7 +171,7 @@ lap_objective read_objective(const Arguments& in) {
 using LossFunction = lap_status (*)(lap_context*, const lap_policy_loss_args*);
 
 // The three entry points read the same arguments; a phase that does not use one gets it as absent.
-template <LossFunction Function, bool kMaps>
+template <LossFunction Function, bool kReduces, bool kMaps>
 Napi::Value policy_loss(const Napi::CallbackInfo& info) {
   return dispatch(info, [&](Job& job) {
     Arguments& in = job.arguments;
@@ -178,16 +188,18 @@ Napi::Value policy_loss(const Napi::CallbackInfo& info) {
     args.behaviour_logp = in.optional_floats("behaviourLogp", args.tokens);
     args.ref_logp = in.optional_floats("refLogp", args.tokens);
     args.mask = in.optional_bytes("mask", args.tokens);
-    args.stats = reinterpret_cast<lap_sequence_stats*>(in.double_output("stats", 2 * args.sequences));
+    // The map phase alone only reads them.
+    double* stats = kReduces ? in.double_output("stats", 2 * args.sequences)
+                             : const_cast<double*>(in.doubles("stats", 2 * args.sequences));
+    args.stats = reinterpret_cast<lap_sequence_stats*>(stats);
     if (kMaps) {
       args.advantages = in.floats("advantages", args.sequences);
       args.seq_scale = in.floats("seqScale", args.sequences);
       args.token_weights = in.optional_floats("tokenWeights", args.tokens);
       args.dlogp = in.float_output("dlogp", args.tokens);
       args.diagnostics = in.double_output("diagnostics", LAP_DIAG_COUNT);
-      size_workspace(owner, job, lap_policy_loss_workspace, &args);
     }
-    return call(owner, Function, args);
+    return kMaps ? call(owner, Function, lap_policy_loss_workspace, args) : call(owner, Function, args);
   });
 }
 
@@ -198,9 +210,9 @@ void export_kernels(Napi::Env env, Napi::Object exports) {
   exports.Set("tokenLogprobsBackward", Napi::Function::New(env, token_logprobs_backward));
   exports.Set("linearLogprobs", Napi::Function::New(env, linear_logprobs));
   exports.Set("linearLogprobsBackward", Napi::Function::New(env, linear_logprobs_backward));
-  exports.Set("policyLoss", Napi::Function::New(env, policy_loss<lap_policy_loss, true>));
-  exports.Set("policyLossReduce", Napi::Function::New(env, policy_loss<lap_policy_loss_reduce, false>));
-  exports.Set("policyLossMap", Napi::Function::New(env, policy_loss<lap_policy_loss_map, true>));
+  exports.Set("policyLoss", Napi::Function::New(env, policy_loss<lap_policy_loss, true, true>));
+  exports.Set("policyLossReduce", Napi::Function::New(env, policy_loss<lap_policy_loss_reduce, true, false>));
+  exports.Set("policyLossMap", Napi::Function::New(env, policy_loss<lap_policy_loss_map, false, true>));
 }
 
 }  // namespace lapidary::node

@@ -1,0 +1,84 @@
+import { z } from 'zod';
+import { dataError, LapidaryError } from '../errors.ts';
+import { RolloutChecker, type RolloutCheckOptions } from './check-rollouts.ts';
+import { contentId } from './ids.ts';
+import { importFlat, type RolloutSet } from './import-flat.ts';
+import { readJsonl } from './jsonl.ts';
+import { Prompt, Rollout } from './records.ts';
+
+export interface LoadRolloutsOptions extends RolloutCheckOptions {
+  /** The prompts table; needed with a rollouts table, refused with a flat file, which brings its own. */
+  prompts?: string;
+}
+
+const FLAT_FIELDS = ['prompt', 'response', 'gold_answer'];
+const TABLE_FIELDS = ['rollout_id', 'prompt_id', 'response_text'];
+
+/** Reads stored rollouts, either as a flat file or as the rollouts table, told apart by the first row's fields. */
+export async function loadRollouts(path: string, options: LoadRolloutsOptions = {}): Promise<RolloutSet> {
+  if ((await formOf(path)) === 'table') return loadTable(path, options);
+  if (options.prompts !== undefined) {
+    throw new LapidaryError(
+      'ERR_LAPIDARY_ARGUMENT',
+      `loadRollouts: prompts: ${path} is a flat file, which brings its own prompts; leave the prompts file out`,
+      { argument: 'prompts' },
+    );
+  }
+  return importFlat(path, options);
+}
+
+async function formOf(path: string): Promise<'flat' | 'table'> {
+  for await (const { row, line } of readJsonl(path, z.looseObject({}))) {
+    const lacking = (fields: string[]) => fields.filter((field) => row[field] === undefined);
+    const flat = lacking(FLAT_FIELDS);
+    const table = lacking(TABLE_FIELDS);
+    if (flat.length === 0 && table.length > 0) return 'flat';
+    if (table.length === 0 && flat.length > 0) return 'table';
+    const found =
+      flat.length === 0
+        ? 'it has all of both'
+        : `it lacks ${flat.join(', ')} of the first and ${table.join(', ')} of the second`;
+    const problem = `form is unclear: a flat row has ${FLAT_FIELDS.join(', ')}; a row of the rollouts table has ${TABLE_FIELDS.join(', ')}; ${found}`;
+    throw dataError(path, line, 'row', problem);
+  }
+  throw dataError(path, 1, 'row', 'file has no rows');
+}
+
+/** A stored row may leave group_id out: it is then derived from what makes rollouts share a baseline. */
+const StoredRollout = Rollout.extend({ group_id: z.string().min(1).nullish() });
+
+async function loadTable(path: string, options: LoadRolloutsOptions): Promise<RolloutSet> {
+  if (options.prompts === undefined) {
+    throw new LapidaryError(
+      'ERR_LAPIDARY_ARGUMENT',
+      `loadRollouts: prompts: ${path} is a rollouts table, which needs the file of its prompts`,
+      { argument: 'prompts' },
+    );
+  }
+  const prompts = await loadPrompts(options.prompts);
+  const checker = new RolloutChecker(path, options);
+  const rollouts: Rollout[] = [];
+  for await (const { row, line } of readJsonl(path, StoredRollout)) {
+    if (!prompts.has(row.prompt_id)) {
+      throw dataError(path, line, 'prompt_id', `${row.prompt_id} is not in ${options.prompts}`);
+    }
+    const { prompt_id, iteration, sampler } = row;
+    const rollout: Rollout = {
+      ...row,
+      group_id: row.group_id ?? contentId({ prompt_id, iteration, sampler }),
+    };
+    checker.check(rollout, line);
+    rollouts.push(rollout);
+  }
+  return { prompts: [...prompts.values()], rollouts };
+}
+
+async function loadPrompts(path: string): Promise<Map<string, Prompt>> {
+  const prompts = new Map<string, Prompt>();
+  for await (const { row, line } of readJsonl(path, Prompt)) {
+    if (prompts.has(row.prompt_id))
+      throw dataError(path, line, 'prompt_id', `${row.prompt_id} is given twice`);
+    prompts.set(row.prompt_id, row);
+  }
+  return prompts;
+}
