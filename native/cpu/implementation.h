@@ -28,17 +28,17 @@ struct AdamwStep {
   float grad_scale;                // clipping factor
 };
 
-// Consecutive queries of one head of one sequence: row r attends to the keys [0, first + r]. `width` (the head's,
-// padded with zeros) and `key_stride` are multiples of 8; key_stride >= first + rows. A row's result does not
-// depend on `rows`.
+// Consecutive queries of one head of one sequence: row r attends to the keys [0, first + r]. `width` (the
+// head's, padded with zeros) and `key_stride` are multiples of 8; key_stride >= first + rows. A row's result
+// does not depend on `rows`.
 struct AttentionRows {
   int64_t rows, first, width, key_stride;
   float scale;
-  const float* queries;    // [rows, width]
-  const float* keys_t;     // [width, key_stride]
-  const float* values;     // [first + rows, width]
-  float* scores;           // scratch [rows, key_stride]
-  float* out;              // [rows, width]
+  const float* queries;      // [rows, width]
+  const float* keys_t;       // [width, key_stride]
+  const float* values;       // [first + rows, width]
+  float* scores;             // scratch [rows, key_stride]
+  float* out;                // [rows, width]
   float *maxima, *inverses;  // out [rows]: of the scaled scores, and 1 / sum exp(score - maximum)
 };
 
@@ -46,12 +46,12 @@ struct AttentionRows {
 struct AttentionGradient {
   int64_t rows, first, width, key_stride;
   float scale;
-  const float *queries, *dout;          // [rows, width]
+  const float *queries, *dout;            // [rows, width]
   const float *keys, *keys_t, *values_t;  // [keys, width], [width, key_stride], [width, key_stride]
-  const float *maxima, *inverses;       // [rows], from the forward
-  float *probabilities, *dscores;       // scratch [rows, key_stride]
-  float* dqueries;                      // [rows, width], overwritten
-  float *dkeys, *dvalues;               // [key_stride, width], added to
+  const float *maxima, *inverses;         // [rows], from the forward
+  float *probabilities, *dscores;         // scratch [rows, key_stride]
+  float* dqueries;                        // [rows, width], overwritten
+  float *dkeys, *dvalues;                 // [key_stride, width], added to
 };
 
 struct Implementation {

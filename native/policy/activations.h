@@ -34,9 +34,9 @@ struct Activations {
   Carver carver;
   PackedBatch batch;
   std::vector<LayerRows> layers;
-  float* last;                       // [T, D] residual stream after the last layer
+  float* last;                        // [T, D] residual stream after the last layer
   float *final_norm, *final_inv_rms;  // [T, D], [T]
-  float *logp, *lse;                 // [T], of the row's target
+  float *logp, *lse;                  // [T], of the row's target
 };
 
 }  // namespace lapidary

@@ -47,7 +47,7 @@ struct BackwardScratch {
     dscores = base + kQueryBlock * stride;
   }
   float *queries, *keys, *values, *dout, *dqueries, *dkeys, *dvalues;
-  float *keys_t, *values_t;          // [padded, stride]
+  float *keys_t, *values_t;        // [padded, stride]
   float *probabilities, *dscores;  // [kQueryBlock, stride]
 };
 
@@ -65,8 +65,8 @@ int64_t attend_scratch(const HeadShape& shape, int64_t stride) {
 }
 
 void attend_rows(const Implementation& cpu, const HeadShape& shape, const HeadRows& queries, int64_t first,
-                 int64_t rows, const HeadCache& cache, float* out, int64_t out_stride, float* maxima, float* inverses,
-                 float* scratch) {
+                 int64_t rows, const HeadCache& cache, float* out, int64_t out_stride, float* maxima,
+                 float* inverses, float* scratch) {
   float* staged = scratch;
   float* result = staged + kQueryBlock * shape.padded;
   float* scores = result + kQueryBlock * shape.padded;
@@ -74,8 +74,8 @@ void attend_rows(const Implementation& cpu, const HeadShape& shape, const HeadRo
   for (int64_t begin = 0; begin < rows; begin += kQueryBlock) {
     const int64_t count = std::min(kQueryBlock, rows - begin);
     gather(shape, {queries.data + begin * queries.stride, queries.stride}, count, staged);
-    cpu.attend({count, first + begin, shape.padded, cache.stride, shape.scale, staged, cache.keys_t, cache.values,
-                scores, result, maxima == nullptr ? spare : maxima + begin,
+    cpu.attend({count, first + begin, shape.padded, cache.stride, shape.scale, staged, cache.keys_t,
+                cache.values, scores, result, maxima == nullptr ? spare : maxima + begin,
                 inverses == nullptr ? spare + kQueryBlock : inverses + begin});
     scatter(shape, result, count, out + begin * out_stride, out_stride);
   }
@@ -99,9 +99,10 @@ void attention_backward(const Implementation& cpu, const HeadShape& shape, const
   std::fill_n(s.dvalues, padded * stride, 0.f);
   for (int64_t begin = 0; begin < length; begin += kQueryBlock) {
     const int64_t at = begin * padded;
-    cpu.attend_backward({std::min(kQueryBlock, length - begin), begin, padded, stride, shape.scale, s.queries + at,
-                         s.dout + at, s.keys, s.keys_t, s.values_t, head.maxima + begin, head.inverses + begin,
-                         s.probabilities, s.dscores, s.dqueries + at, s.dkeys, s.dvalues});
+    cpu.attend_backward({std::min(kQueryBlock, length - begin), begin, padded, stride, shape.scale,
+                         s.queries + at, s.dout + at, s.keys, s.keys_t, s.values_t, head.maxima + begin,
+                         head.inverses + begin, s.probabilities, s.dscores, s.dqueries + at, s.dkeys,
+                         s.dvalues});
   }
   scatter(shape, s.dqueries, length, head.q, head.stride);
   scatter(shape, s.dkeys, length, head.k, head.stride);

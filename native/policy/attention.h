@@ -1,5 +1,5 @@
-// Causal attention of one head of one sequence. Training and sampling store keys and values the same way and call
-// the same row function, so that a token's result is the same to the bit in both.
+// Causal attention of one head of one sequence. Training and sampling store keys and values the same way and
+// call the same row function, so that a token's result is the same to the bit in both.
 #pragma once
 
 #include <cmath>
@@ -47,11 +47,11 @@ struct HeadRows {
 // inverses [rows] are kept for the backward, or null.
 int64_t attend_scratch(const HeadShape& shape, int64_t stride);
 void attend_rows(const Implementation& cpu, const HeadShape& shape, const HeadRows& queries, int64_t first,
-                 int64_t rows, const HeadCache& cache, float* out, int64_t out_stride, float* maxima, float* inverses,
-                 float* scratch);
+                 int64_t rows, const HeadCache& cache, float* out, int64_t out_stride, float* maxima,
+                 float* inverses, float* scratch);
 
-// A whole sequence of `length`: turns its q, k, v (at data, data + width, data + 2 width of the model; rows `stride`
-// apart) into their gradients, given those of the head's output.
+// A whole sequence of `length`: turns its q, k, v (at data, data + width, data + 2 width of the model; rows
+// `stride` apart) into their gradients, given those of the head's output.
 struct AttentionBackward {
   int64_t length;
   float *q, *k, *v;

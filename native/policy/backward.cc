@@ -1,5 +1,5 @@
-// The backward pass, layer by layer from the last. Gradients of weights are products over all rows; gradients of
-// gains are summed per block of rows and merged in order.
+// The backward pass, layer by layer from the last. Gradients of weights are products over all rows; gradients
+// of gains are summed per block of rows and merged in order.
 #include <algorithm>
 #include <cstring>
 
@@ -53,7 +53,8 @@ class BackwardPass {
 
   Status reserve() {
     void* memory = nullptr;
-    LAP_TRY(p_.backward_memory_.reserve(Memory(nullptr, *this).carver.bytes(), "gradients of activations", &memory));
+    LAP_TRY(p_.backward_memory_.reserve(Memory(nullptr, *this).carver.bytes(), "gradients of activations",
+                                        &memory));
     memory_.emplace(memory, *this);
     const int64_t block_scratch = row_scratch(p_.cpu_) + kGemmRows * (mlp_ + width_);
     scratch_size_ = std::max(block_scratch, p_.attention_scratch(true));
@@ -71,20 +72,24 @@ class BackwardPass {
   }
 
   // weight gradient [out, in] += dout [T, out]^T * in [T, in]
-  void add_weight_gradient(int64_t offset, const float* dout, int64_t out, const float* in, int64_t in_width) {
-    gemm(p_.pool_, p_.cpu_,
-         {out, in_width, rows_, transposed(dout, out), matrix(in, in_width), gradient(offset), in_width, true},
-         memory_->product);
+  void add_weight_gradient(int64_t offset, const float* dout, int64_t out, const float* in,
+                           int64_t in_width) {
+    gemm(
+        p_.pool_, p_.cpu_,
+        {out, in_width, rows_, transposed(dout, out), matrix(in, in_width), gradient(offset), in_width, true},
+        memory_->product);
   }
 
-  // Adds to dstream what comes through a norm of x, for the block's rows; dnorm begins at the block's first row.
-  void norm_backward(const float* x, const float* inv_rms, int64_t gain, const float* dnorm, const RowBlock& block) {
+  // Adds to dstream what comes through a norm of x, for the block's rows; dnorm begins at the block's first
+  // row.
+  void norm_backward(const float* x, const float* inv_rms, int64_t gain, const float* dnorm,
+                     const RowBlock& block) {
     float* partial = memory_->partials + block.begin / kGemmRows * width_;
     std::fill_n(partial, width_, 0.f);
     for (int64_t r = 0; r < block.count; ++r) {
       const int64_t t = block.begin + r;
-      p_.cpu_.rms_norm_backward(x + t * width_, p_.parameters_.get() + gain, inv_rms[t], dnorm + r * width_, width_,
-                                memory_->dstream + t * width_, partial);
+      p_.cpu_.rms_norm_backward(x + t * width_, p_.parameters_.get() + gain, inv_rms[t], dnorm + r * width_,
+                                width_, memory_->dstream + t * width_, partial);
     }
   }
 
@@ -95,7 +100,8 @@ class BackwardPass {
 
   Status head(const float* dlogp) {
     const PackedBatch& batch = at_.batch;
-    for (int64_t t = 0; t < rows_; ++t) memory_->dlogp[t] = batch.targets[t] == kNoTarget ? 0.f : dlogp[t + 1];
+    for (int64_t t = 0; t < rows_; ++t)
+      memory_->dlogp[t] = batch.targets[t] == kNoTarget ? 0.f : dlogp[t + 1];
     const lap_linear_logprobs_args forward = p_.head_arguments();
     lap_linear_logprobs_backward_args args{};
     args.struct_size = sizeof args;
@@ -137,7 +143,8 @@ class BackwardPass {
       float* dnorm = dhidden + kGemmRows * mlp_;
       float* gate_up = rows.gate_up + block.begin * 2 * mlp_;
       const float* dstream = memory_->dstream + block.begin * width_;
-      multiply_block(p_.cpu_, {dstream, width_, packed.down, mlp_, dhidden, false}, 0, block.count, block.scratch);
+      multiply_block(p_.cpu_, {dstream, width_, packed.down, mlp_, dhidden, false}, 0, block.count,
+                     block.scratch);
       for (int64_t r = 0; r < block.count; ++r) {
         float *gate = gate_up + 2 * mlp_ * r, *up = gate + mlp_;
         p_.cpu_.swiglu_backward(gate, up, dhidden + mlp_ * r, mlp_, gate, up);
@@ -145,8 +152,8 @@ class BackwardPass {
       multiply_block(p_.cpu_, {gate_up, 2 * mlp_, packed.gate_up, width_, dnorm, false}, 0, block.count,
                      block.scratch);
       norm_backward(rows.middle, rows.inv_rms2, offsets.norm2, dnorm, block);
-      multiply_block(p_.cpu_, {memory_->dstream, width_, packed.o, width_, memory_->dattended, false}, block.begin,
-                     block.count, block.scratch);
+      multiply_block(p_.cpu_, {memory_->dstream, width_, packed.o, width_, memory_->dattended, false},
+                     block.begin, block.count, block.scratch);
     });
     merge_gain(offsets.norm2);
     add_weight_gradient(offsets.gate_up, rows.gate_up, 2 * mlp_, rows.norm2, width_);
@@ -162,8 +169,13 @@ class BackwardPass {
       const int64_t start = batch.starts[sequence], kept = head * rows_ + start;
       float* q = rows.qkv + start * stride + column;
       attention_backward(p_.cpu_, net_.shape,
-                         {batch.starts[sequence + 1] - start, q, q + width_, q + 2 * width_, stride,
-                          {memory_->dattended + start * width_ + column, width_}, rows.maxima + kept,
+                         {batch.starts[sequence + 1] - start,
+                          q,
+                          q + width_,
+                          q + 2 * width_,
+                          stride,
+                          {memory_->dattended + start * width_ + column, width_},
+                          rows.maxima + kept,
                           rows.inverses + kept},
                          scratch_ + worker * scratch_size_);
     });
@@ -181,8 +193,8 @@ class BackwardPass {
       }
       float* dnorm = block.scratch + row_scratch(p_.cpu_);
       multiply_block(p_.cpu_,
-                     {rows.qkv + block.begin * 3 * width_, 3 * width_, packed_[static_cast<size_t>(layer)].qkv, width_,
-                      dnorm, false},
+                     {rows.qkv + block.begin * 3 * width_, 3 * width_,
+                      packed_[static_cast<size_t>(layer)].qkv, width_, dnorm, false},
                      0, block.count, block.scratch);
       norm_backward(rows.input, rows.inv_rms1, offsets.norm1, dnorm, block);
     });
@@ -197,7 +209,8 @@ class BackwardPass {
       const int64_t first = task * kColumns, count = std::min(kColumns, width_ - first);
       float* embedding = gradient(p_.layout_.embedding) + first;
       for (int64_t t = 0; t < rows_; ++t)
-        p_.cpu_.axpy(1.f, memory_->dstream + t * width_ + first, embedding + at_.batch.tokens[t] * width_, count);
+        p_.cpu_.axpy(1.f, memory_->dstream + t * width_ + first, embedding + at_.batch.tokens[t] * width_,
+                     count);
     });
   }
 
@@ -214,7 +227,8 @@ class BackwardPass {
 Status Policy::backward(const float* dlogp) {
   return without_throwing([&]() -> Status {
     if (!kept_) return wrong_state("backward needs a forward with keep_for_backward, and uses it up");
-    if (dlogp == nullptr && activations_->batch.count > 0) return invalid("dlogp is null; expected count values");
+    if (dlogp == nullptr && activations_->batch.count > 0)
+      return invalid("dlogp is null; expected count values");
     kept_ = false;  // the gradients overwrite what was kept
     return BackwardPass(*this).run(dlogp);
   });

@@ -4,8 +4,8 @@
 
 namespace lapidary {
 
-int32_t choose_token(const Implementation& cpu, const float* logits, int64_t vocab, float temperature, double uniform,
-                     float* scratch) {
+int32_t choose_token(const Implementation& cpu, const float* logits, int64_t vocab, float temperature,
+                     double uniform, float* scratch) {
   int64_t best = 0;
   bool has_nan = false;
   for (int64_t v = 0; v < vocab; ++v) {

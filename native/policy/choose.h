@@ -11,7 +11,7 @@ constexpr int32_t kNoChoice = -1;  // where the logits hold NaN or have no finit
 
 // `uniform` in [0, 1) decides; at temperature 0 the largest logit does, the lowest id of equals.
 // `scratch` holds `vocab` floats.
-int32_t choose_token(const Implementation& cpu, const float* logits, int64_t vocab, float temperature, double uniform,
-                     float* scratch);
+int32_t choose_token(const Implementation& cpu, const float* logits, int64_t vocab, float temperature,
+                     double uniform, float* scratch);
 
 }  // namespace lapidary

@@ -9,7 +9,7 @@ namespace lapidary {
 
 struct PolicyConfig {
   int64_t vocab = 0;
-  int64_t width = 0;        // D, of the residual stream; heads divide it into an even head width
+  int64_t width = 0;  // D, of the residual stream; heads divide it into an even head width
   int64_t layers = 0;
   int64_t heads = 0;
   int64_t mlp_width = 0;    // F
@@ -29,12 +29,13 @@ struct AdamwOptions {
   float max_grad_norm = 1.f;  // of the whole gradient; <= 0: no clipping
 };
 
-// samples_per_prompt samples of each of `prompts` prompts; sample s of prompt p has index p * samples_per_prompt + s,
-// and N is the number of samples. A sample ends with eos, after max_new_tokens, or when its context is full.
+// samples_per_prompt samples of each of `prompts` prompts; sample s of prompt p has index p *
+// samples_per_prompt + s, and N is the number of samples. A sample ends with eos, after max_new_tokens, or
+// when its context is full.
 struct SampleRequest {
-  const int32_t* tokens = nullptr;       // the prompts, packed
-  int64_t count = 0;                     // of tokens
-  const int64_t* cu_seqlens = nullptr;   // [prompts + 1]; no prompt is empty
+  const int32_t* tokens = nullptr;      // the prompts, packed
+  int64_t count = 0;                    // of tokens
+  const int64_t* cu_seqlens = nullptr;  // [prompts + 1]; no prompt is empty
   int64_t prompts = 0;
   int64_t samples_per_prompt = 1;
   int64_t max_new_tokens = 0;
@@ -42,8 +43,9 @@ struct SampleRequest {
   int32_t eos = -1;         // -1: none
   uint64_t seed = 0;        // a sample depends on seed, its index and the prompt, on nothing else
 
-  int32_t* out_tokens = nullptr;  // [N * max_new_tokens]; samples one after the other, the first sum(lengths) used
-  float* out_logp = nullptr;      // same layout: at temperature 1, bit for bit what forward() gives
+  int32_t* out_tokens =
+      nullptr;  // [N * max_new_tokens]; samples one after the other, the first sum(lengths) used
+  float* out_logp = nullptr;       // same layout: at temperature 1, bit for bit what forward() gives
   int64_t* out_lengths = nullptr;  // [N], eos counted
 };
 

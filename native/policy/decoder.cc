@@ -15,7 +15,10 @@ int64_t Decoder::cache_size(const Network& net, int64_t stride) {
 }
 
 Decoder::Decoder(void* base, const DecodePlan& plan, const int32_t* cancel)
-    : plan_(plan), pool_(1), carver_(base), rows_(carver_, plan.net.config, std::max(plan.longest_prompt, plan.group)) {
+    : plan_(plan),
+      pool_(1),
+      carver_(base),
+      rows_(carver_, plan.net.config, std::max(plan.longest_prompt, plan.group)) {
   const PolicyConfig& config = plan.net.config;
   const int64_t rows = std::max(plan.longest_prompt, plan.group), group = plan.group;
   pool_.set_cancel(cancel);
@@ -33,7 +36,8 @@ Decoder::Decoder(void* base, const DecodePlan& plan, const int32_t* cancel)
   samples_ = carver_.take<int64_t>(group);
   lengths_ = carver_.take<int64_t>(group);
   const lap_linear_logprobs_args args = head_arguments(group);
-  head_workspace_ = carver_.take<char>(static_cast<int64_t>(linear_logprobs_workspace(pool_, plan.net.cpu, args)));
+  head_workspace_ =
+      carver_.take<char>(static_cast<int64_t>(linear_logprobs_workspace(pool_, plan.net.cpu, args)));
 }
 
 lap_linear_logprobs_args Decoder::head_arguments(int64_t rows) {
@@ -59,8 +63,8 @@ HeadCache Decoder::cache(int64_t slot, int64_t layer, int64_t head) {
   return head_cache(caches_ + index * size, plan_.net.shape, plan_.stride);
 }
 
-// tokens_, positions_ -> rows_.input, the residual stream after the last layer. attention(layer, head, head's column)
-// reads rows_.qkv and writes rows_.attended.
+// tokens_, positions_ -> rows_.input, the residual stream after the last layer. attention(layer, head, head's
+// column) reads rows_.qkv and writes rows_.attended.
 template <class Attention>
 void Decoder::run_layers(int64_t rows, const Attention& attention) {
   const Network& net = plan_.net;
@@ -97,8 +101,8 @@ void Decoder::prefill(int64_t prompt, int64_t slot) {
     const float* qkv = rows_.qkv + column;
     for (int64_t t = 0; t < length; ++t)
       store_position(plan_.net.shape, keys, t, qkv + 3 * width * t + width, qkv + 3 * width * t + 2 * width);
-    attend_rows(plan_.net.cpu, plan_.net.shape, {qkv, 3 * width}, 0, length, keys, rows_.attended + column, width,
-                nullptr, nullptr, attention_scratch_);
+    attend_rows(plan_.net.cpu, plan_.net.shape, {qkv, 3 * width}, 0, length, keys, rows_.attended + column,
+                width, nullptr, nullptr, attention_scratch_);
   });
   final_norm(length - 1, hidden_ + slot * width);
   lengths_[slot] = length;
@@ -146,17 +150,18 @@ void Decoder::start(int64_t first, int64_t count) {
 Status Decoder::choose() {
   const SampleRequest& request = plan_.request;
   const PolicyConfig& config = plan_.net.config;
-  multiply_block(plan_.net.cpu, {hidden_, config.width, plan_.head, config.vocab, logits_, false}, 0, active_count_,
-                 block_scratch_);
+  multiply_block(plan_.net.cpu, {hidden_, config.width, plan_.head, config.vocab, logits_, false}, 0,
+                 active_count_, block_scratch_);
   for (int64_t i = 0; i < active_count_; ++i) {
     const int64_t sample = samples_[active_[i]];
     const double draw = uniform(request.seed, static_cast<uint64_t>(sample),
                                 static_cast<uint64_t>(request.out_lengths[sample]));
-    tokens_[i] = choose_token(plan_.net.cpu, logits_ + i * config.vocab, config.vocab, request.temperature, draw,
-                              choice_scratch_);
+    tokens_[i] = choose_token(plan_.net.cpu, logits_ + i * config.vocab, config.vocab, request.temperature,
+                              draw, choice_scratch_);
     if (tokens_[i] == kNoChoice) return wrong_state("the parameters give logits that are not finite");
   }
-  // Not from the logits at hand: the very function that forward() uses makes the log-prob the same to the bit.
+  // Not from the logits at hand: the very function that forward() uses makes the log-prob the same to the
+  // bit.
   lap_linear_logprobs_args args = head_arguments(active_count_);
   args.workspace = head_workspace_;
   args.workspace_bytes = linear_logprobs_workspace(pool_, plan_.net.cpu, args);
@@ -190,8 +195,8 @@ void Decoder::advance() {
       const HeadCache keys = cache(active_[i], layer, head);
       const float* q = rows_.qkv + 3 * width * i + column;
       store_position(plan_.net.shape, keys, positions_[i], q + width, q + 2 * width);
-      attend_rows(plan_.net.cpu, plan_.net.shape, {q, 0}, positions_[i], 1, keys, rows_.attended + width * i + column,
-                  width, nullptr, nullptr, attention_scratch_);
+      attend_rows(plan_.net.cpu, plan_.net.shape, {q, 0}, positions_[i], 1, keys,
+                  rows_.attended + width * i + column, width, nullptr, nullptr, attention_scratch_);
     }
   });
   for (int64_t i = 0; i < active_count_; ++i) final_norm(i, hidden_ + i * width);

@@ -1,5 +1,5 @@
-// Decodes a group of samples on one thread, from their prompts to their ends, with a cache of keys and values.
-// Groups are independent, so the threads of a policy need not meet between tokens.
+// Decodes a group of samples on one thread, from their prompts to their ends, with a cache of keys and
+// values. Groups are independent, so the threads of a policy need not meet between tokens.
 #pragma once
 
 #include "core/thread_pool.h"
@@ -52,7 +52,8 @@ class Decoder {
   int32_t *tokens_, *positions_;  // [rows]
   float *caches_, *hidden_, *logits_, *choice_scratch_, *block_scratch_, *attention_scratch_;
   float *logp_, *lse_;
-  int64_t *active_, *samples_, *lengths_;  // [group]: slots still decoding; sample and cached positions of a slot
+  int64_t *active_, *samples_,
+      *lengths_;  // [group]: slots still decoding; sample and cached positions of a slot
   int64_t active_count_ = 0;
   void* head_workspace_;
 };

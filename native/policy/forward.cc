@@ -23,7 +23,8 @@ int64_t Policy::attention_scratch(bool backward) const {
   const PackedBatch& batch = activations_->batch;
   const HeadShape shape(config_);
   int64_t longest = 0;
-  for (int64_t i = 0; i < batch.sequences; ++i) longest = std::max(longest, batch.starts[i + 1] - batch.starts[i]);
+  for (int64_t i = 0; i < batch.sequences; ++i)
+    longest = std::max(longest, batch.starts[i + 1] - batch.starts[i]);
   if (backward) return attention_backward_scratch(shape, longest);
   const int64_t stride = round_up_8(longest);
   return head_cache_size(shape, stride) + attend_scratch(shape, stride);
@@ -31,7 +32,8 @@ int64_t Policy::attention_scratch(bool backward) const {
 
 Status Policy::worker_scratch(int64_t floats, float** out) {
   void* memory = nullptr;
-  LAP_TRY(scratch_memory_.reserve(static_cast<size_t>(floats * pool_.threads()) * sizeof(float), "scratch", &memory));
+  LAP_TRY(scratch_memory_.reserve(static_cast<size_t>(floats * pool_.threads()) * sizeof(float), "scratch",
+                                  &memory));
   *out = static_cast<float*>(memory);
   return ok_status();
 }
@@ -81,7 +83,9 @@ Status Policy::run_forward(const int32_t* tokens, const int64_t* cu_seqlens, flo
       body(RowBlock{begin, std::min(kGemmRows, batch.count - begin), scratch + worker * scratch_size});
     });
   };
-  for_blocks([&](const RowBlock& block) { embed_rows(net, batch.tokens, block.begin, block.count, at.layers[0].input); });
+  for_blocks([&](const RowBlock& block) {
+    embed_rows(net, batch.tokens, block.begin, block.count, at.layers[0].input);
+  });
   for (size_t layer = 0; layer < at.layers.size(); ++layer) {
     const LayerRows& rows = at.layers[layer];
     const int64_t index = static_cast<int64_t>(layer);
@@ -96,8 +100,9 @@ Status Policy::run_forward(const int32_t* tokens, const int64_t* cu_seqlens, flo
   }
   for_blocks([&](const RowBlock& block) {
     for (int64_t t = block.begin; t < block.begin + block.count; ++t) {
-      at.final_inv_rms[t] = cpu_.rms_norm(at.last + t * config_.width, parameters_.get() + layout_.norm,
-                                          config_.width, config_.norm_epsilon, at.final_norm + t * config_.width);
+      at.final_inv_rms[t] =
+          cpu_.rms_norm(at.last + t * config_.width, parameters_.get() + layout_.norm, config_.width,
+                        config_.norm_epsilon, at.final_norm + t * config_.width);
     }
   });
   LAP_TRY(head_forward());
@@ -118,8 +123,9 @@ void Policy::attention_forward(const LayerRows& layer, float* scratch, int64_t s
     for (int64_t t = 0; t < length; ++t)
       store_position(shape, cache, t, qkv + 3 * width * t + width, qkv + 3 * width * t + 2 * width);
     const int64_t kept = head * batch.count + start;
-    attend_rows(cpu_, shape, {qkv, 3 * width}, 0, length, cache, layer.attended + start * width + head * shape.width,
-                width, layer.maxima + kept, layer.inverses + kept, base + head_cache_size(shape, cache.stride));
+    attend_rows(cpu_, shape, {qkv, 3 * width}, 0, length, cache,
+                layer.attended + start * width + head * shape.width, width, layer.maxima + kept,
+                layer.inverses + kept, base + head_cache_size(shape, cache.stride));
   });
 }
 

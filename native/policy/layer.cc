@@ -7,7 +7,8 @@ namespace {
 
 size_t floats(int64_t count) { return static_cast<size_t>(count) * sizeof(float); }
 
-void norm_rows(const Network& net, const float* x, int64_t gain, const RowBlock& block, float* out, float* inv_rms) {
+void norm_rows(const Network& net, const float* x, int64_t gain, const RowBlock& block, float* out,
+               float* inv_rms) {
   const int64_t width = net.config.width;
   for (int64_t t = block.begin; t < block.begin + block.count; ++t) {
     inv_rms[t] = net.cpu.rms_norm(x + t * width, net.parameters + gain, width, net.config.norm_epsilon,
@@ -49,7 +50,8 @@ std::vector<PackedLayer> carve_packed(Carver& carver, const Network& net, Direct
   return packed;
 }
 
-void pack_layers(ThreadPool& pool, const Network& net, Direction direction, const std::vector<PackedLayer>& packed) {
+void pack_layers(ThreadPool& pool, const Network& net, Direction direction,
+                 const std::vector<PackedLayer>& packed) {
   const int64_t width = net.config.width, mlp = net.config.mlp_width;
   const auto pack = [&](int64_t offset, int64_t out, int64_t in, float* to) {
     const float* weight = net.parameters + offset;
@@ -80,16 +82,16 @@ void before_attention(const Network& net, int64_t layer, const PackedLayer& pack
   }
 }
 
-void after_attention(const Network& net, int64_t layer, const PackedLayer& packed, const LayerRows& at, float* output,
-                     const RowBlock& block) {
+void after_attention(const Network& net, int64_t layer, const PackedLayer& packed, const LayerRows& at,
+                     float* output, const RowBlock& block) {
   const int64_t width = net.config.width, mlp = net.config.mlp_width;
   const int64_t start = block.begin * width, size = block.count * width;
   std::memcpy(at.middle + start, at.input + start, floats(size));
   multiply_block(net.cpu, {at.attended, width, packed.o, width, at.middle, true}, block.begin, block.count,
                  block.scratch);
   norm_rows(net, at.middle, net.layout.layers[layer].norm2, block, at.norm2, at.inv_rms2);
-  multiply_block(net.cpu, {at.norm2, width, packed.gate_up, 2 * mlp, at.gate_up, false}, block.begin, block.count,
-                 block.scratch);
+  multiply_block(net.cpu, {at.norm2, width, packed.gate_up, 2 * mlp, at.gate_up, false}, block.begin,
+                 block.count, block.scratch);
   for (int64_t t = block.begin; t < block.begin + block.count; ++t)
     net.cpu.swiglu(at.gate_up + 2 * mlp * t, at.gate_up + 2 * mlp * t + mlp, mlp, at.hidden + mlp * t);
   std::memcpy(output + start, at.middle + start, floats(size));

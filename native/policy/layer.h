@@ -1,5 +1,5 @@
-// One transformer layer over a block of rows, apart from attention. Training and sampling call the same functions;
-// a row's result does not depend on the rows of its block.
+// One transformer layer over a block of rows, apart from attention. Training and sampling call the same
+// functions; a row's result does not depend on the rows of its block.
 #pragma once
 
 #include <cstdint>
@@ -26,18 +26,19 @@ struct Network {
   const float* parameters;
 };
 
-// The activations of one layer for T rows, dense. Gradients of qkv and gate_up overwrite them in the backward.
+// The activations of one layer for T rows, dense. Gradients of qkv and gate_up overwrite them in the
+// backward.
 struct LayerRows {
   LayerRows(Carver& carver, const PolicyConfig& config, int64_t rows);
-  float* input;                        // [T, D] residual stream
-  float *norm1, *inv_rms1;             // [T, D], [T]
-  float* qkv;                          // [T, 3 D], q and k rotated
-  float* attended;                     // [T, D]
-  float *maxima, *inverses;            // [heads, T], of the scores
-  float* middle;                       // [T, D] residual stream after attention
-  float *norm2, *inv_rms2;             // [T, D], [T]
-  float* gate_up;                      // [T, 2 F]
-  float* hidden;                       // [T, F]
+  float* input;              // [T, D] residual stream
+  float *norm1, *inv_rms1;   // [T, D], [T]
+  float* qkv;                // [T, 3 D], q and k rotated
+  float* attended;           // [T, D]
+  float *maxima, *inverses;  // [heads, T], of the scores
+  float* middle;             // [T, D] residual stream after attention
+  float *norm2, *inv_rms2;   // [T, D], [T]
+  float* gate_up;            // [T, 2 F]
+  float* hidden;             // [T, F]
 };
 
 // The projections of a layer as the matrix product wants its right-hand side.
@@ -46,7 +47,8 @@ struct PackedLayer {
 };
 enum class Direction { kForward, kBackward };  // times the transpose of the weight, or the weight
 std::vector<PackedLayer> carve_packed(Carver& carver, const Network& net, Direction direction);
-void pack_layers(ThreadPool& pool, const Network& net, Direction direction, const std::vector<PackedLayer>& packed);
+void pack_layers(ThreadPool& pool, const Network& net, Direction direction,
+                 const std::vector<PackedLayer>& packed);
 
 // c[rows of the block, columns] (+)= a * packed; a and c dense, given from their first row.
 struct BlockProduct {
@@ -72,8 +74,8 @@ struct RowBlock {
 void before_attention(const Network& net, int64_t layer, const PackedLayer& packed, const LayerRows& at,
                       const int32_t* positions, const RowBlock& block);
 // input, attended -> middle, norm2, gate_up, hidden, output [T, D], which may be `input`.
-void after_attention(const Network& net, int64_t layer, const PackedLayer& packed, const LayerRows& at, float* output,
-                     const RowBlock& block);
+void after_attention(const Network& net, int64_t layer, const PackedLayer& packed, const LayerRows& at,
+                     float* output, const RowBlock& block);
 // tokens -> rows of the embedding.
 void embed_rows(const Network& net, const int32_t* tokens, int64_t begin, int64_t count, float* out);
 

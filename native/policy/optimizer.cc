@@ -69,8 +69,8 @@ Status Policy::step(const AdamwOptions& options, double* grad_norm) {
       pool_.parallel_for((tensor.size + kChunk - 1) / kChunk, [&](int64_t task, int) {
         const int64_t begin = tensor.offset + task * kChunk;
         const int64_t count = std::min(kChunk, tensor.size - task * kChunk);
-        cpu_.adamw(tensor.is_gain() ? gain_step : step, gradients_.get() + begin, count, parameters_.get() + begin,
-                   first_moments_.get() + begin, second_moments_.get() + begin);
+        cpu_.adamw(tensor.is_gain() ? gain_step : step, gradients_.get() + begin, count,
+                   parameters_.get() + begin, first_moments_.get() + begin, second_moments_.get() + begin);
       });
     }
     pool_.set_cancel(cancel_);

@@ -1,6 +1,6 @@
 // The built-in policy: exact log-probs, gradients, AdamW steps and samples of a small transformer on the CPU.
-// Results are the same to the bit for any number of threads, and a sequence's log-probs do not depend on what it is
-// packed with. One policy may be used by one thread at a time. Nothing throws.
+// Results are the same to the bit for any number of threads, and a sequence's log-probs do not depend on what
+// it is packed with. One policy may be used by one thread at a time. Nothing throws.
 #pragma once
 
 #include <memory>
@@ -34,15 +34,17 @@ class Policy {
   static Status create(const PolicyConfig& config, uint64_t seed, int threads, const char* implementation,
                        std::unique_ptr<Policy>* out);
 
-  // Sequences packed in tokens [count], sequence i at [cu_seqlens[i], cu_seqlens[i + 1]); empty ones are legal.
-  // logp[t] = log-prob of tokens[t] given the tokens of its sequence before it; 0 for the first of a sequence.
-  Status forward(const int32_t* tokens, int64_t count, const int64_t* cu_seqlens, int64_t sequences, float* logp,
-                 bool keep_for_backward);
-  // Adds the gradient of sum_t dlogp[t] * logp[t] of the last kept forward, which it uses up; dlogp [count] of first
-  // tokens is not read. After LAP_CANCELLED the gradients are unspecified.
+  // Sequences packed in tokens [count], sequence i at [cu_seqlens[i], cu_seqlens[i + 1]); empty ones are
+  // legal. logp[t] = log-prob of tokens[t] given the tokens of its sequence before it; 0 for the first of a
+  // sequence.
+  Status forward(const int32_t* tokens, int64_t count, const int64_t* cu_seqlens, int64_t sequences,
+                 float* logp, bool keep_for_backward);
+  // Adds the gradient of sum_t dlogp[t] * logp[t] of the last kept forward, which it uses up; dlogp [count]
+  // of first tokens is not read. After LAP_CANCELLED the gradients are unspecified.
   Status backward(const float* dlogp);
   void zero_gradients();
-  // grad_norm (may be null) is the norm before clipping. Where it is not finite nothing changes and the call fails.
+  // grad_norm (may be null) is the norm before clipping. Where it is not finite nothing changes and the call
+  // fails.
   Status step(const AdamwOptions& options, double* grad_norm);
   // Leaves a kept forward as it is. On an error the outputs are unspecified.
   Status sample(const SampleRequest& request);

@@ -1,5 +1,5 @@
-// Counter-based random numbers: a number is a function of (seed, stream, counter), so results do not depend on the
-// order in which threads or batches draw them.
+// Counter-based random numbers: a number is a function of (seed, stream, counter), so results do not depend
+// on the order in which threads or batches draw them.
 #pragma once
 
 #include <cmath>

@@ -17,19 +17,22 @@ Status validate(const PolicyConfig& config, const SampleRequest& r) {
   if (r.prompts == 0 && r.count == 0 && r.cu_seqlens == nullptr) return ok_status();
   LAP_TRY(validate_packed(config, r.tokens, r.count, r.cu_seqlens, r.prompts, 1));
   if (r.samples_per_prompt < 0)
-    return invalid("samples_per_prompt is " + std::to_string(r.samples_per_prompt) + "; expected a number >= 0");
+    return invalid("samples_per_prompt is " + std::to_string(r.samples_per_prompt) +
+                   "; expected a number >= 0");
   if (r.max_new_tokens < 0)
     return invalid("max_new_tokens is " + std::to_string(r.max_new_tokens) + "; expected a number >= 0");
   if (!std::isfinite(r.temperature) || r.temperature < 0)
     return invalid("temperature is " + std::to_string(r.temperature) + "; expected a finite number >= 0");
   if (r.eos < -1 || r.eos >= config.vocab)
-    return invalid("eos is " + std::to_string(r.eos) + "; expected -1 or an id below " + std::to_string(config.vocab));
+    return invalid("eos is " + std::to_string(r.eos) + "; expected -1 or an id below " +
+                   std::to_string(config.vocab));
   int64_t samples = 0, tokens = 0;
   if (!multiply_checked(r.prompts, r.samples_per_prompt, &samples) ||
       !multiply_checked(samples, r.max_new_tokens, &tokens) || tokens > INT64_MAX / 16)
     return invalid("samples_per_prompt * max_new_tokens is too large");
   if (samples > 0 && r.out_lengths == nullptr) return invalid("out_lengths is null");
-  if (tokens > 0 && (r.out_tokens == nullptr || r.out_logp == nullptr)) return invalid("out_tokens or out_logp is null");
+  if (tokens > 0 && (r.out_tokens == nullptr || r.out_logp == nullptr))
+    return invalid("out_tokens or out_logp is null");
   return ok_status();
 }
 
@@ -80,18 +83,20 @@ Status Policy::run_sample(const SampleRequest& request) {
   std::vector<PackedLayer> packed;
   LAP_TRY(pack(Direction::kForward, &packed));
   const int64_t longest = longest_prompt(request);
-  const int64_t stride = round_up_8(longest + std::min(request.max_new_tokens, config_.max_context - longest));
+  const int64_t stride =
+      round_up_8(longest + std::min(request.max_new_tokens, config_.max_context - longest));
   const int64_t head_size = packed_size(cpu_, config_.vocab, config_.width);
   if (static_cast<double>(Decoder::cache_size(net, 8)) * static_cast<double>(stride) > 1e14)
     return out_of_memory("sampling");
-  DecodePlan plan{net, request, packed, nullptr, longest, stride, group_size(net, stride, samples, threads())};
+  DecodePlan plan{
+      net, request, packed, nullptr, longest, stride, group_size(net, stride, samples, threads())};
   const size_t bytes = Decoder(nullptr, plan, cancel_).bytes();
   void* memory = nullptr;
   LAP_TRY(sample_memory_.reserve(static_cast<size_t>(head_size) * sizeof(float) + 64 + bytes * threads(),
                                  "sampling", &memory));
   float* head = static_cast<float*>(memory);
-  pack_matrix(pool_, cpu_, transposed(parameters_.get() + layout_.head, config_.width), config_.vocab, config_.width,
-              head);
+  pack_matrix(pool_, cpu_, transposed(parameters_.get() + layout_.head, config_.width), config_.vocab,
+              config_.width, head);
   plan.head = head;
   std::vector<std::unique_ptr<Decoder>> decoders;
   for (int worker = 0; worker < threads(); ++worker) {

@@ -1,5 +1,7 @@
-// Tests of the built-in policy: exact gradients, results that depend on neither packing nor threads, samples whose
-// log-probs forward() repeats to the bit, and errors. Prints a line per check; the exit status is the number failed.
+// Tests of the built-in policy: exact gradients, results that depend on neither packing nor threads, samples
+// whose log-probs forward() repeats to the bit, and errors. Prints a line per check; the exit status is the
+// number failed.
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -33,7 +35,8 @@ PolicyConfig small_config() {
   return config;
 }
 
-std::unique_ptr<Policy> make_policy(const PolicyConfig& config, int threads, const char* implementation = nullptr) {
+std::unique_ptr<Policy> make_policy(const PolicyConfig& config, int threads,
+                                    const char* implementation = nullptr) {
   std::unique_ptr<Policy> policy;
   const Status status = Policy::create(config, 7, threads, implementation, &policy);
   if (!status.ok()) std::printf("create: %s\n", status.message.c_str());
@@ -44,7 +47,8 @@ std::unique_ptr<Policy> make_policy(const PolicyConfig& config, int threads, con
 void sharpen(Policy& policy) {
   for (const TensorSpan& span : policy.spans(PolicyBuffer::kParameters))
     for (int64_t i = 0; i < span.size; ++i)
-      span.data[i] = span.shape.size() == 1 ? 1.f + 0.3f * static_cast<float>(normal(3, 1, i)) : span.data[i] * 10.f;
+      span.data[i] =
+          span.shape.size() == 1 ? 1.f + 0.3f * static_cast<float>(normal(3, 1, i)) : span.data[i] * 10.f;
 }
 
 struct Batch {
@@ -71,8 +75,8 @@ Batch make_batch(const PolicyConfig& config, const std::vector<int64_t>& lengths
 
 std::vector<float> forward(Policy& policy, const Batch& batch, bool keep = false) {
   std::vector<float> logp(batch.tokens.size(), std::numeric_limits<float>::quiet_NaN());
-  const Status status =
-      policy.forward(batch.tokens.data(), batch.count(), batch.cu.data(), batch.sequences(), logp.data(), keep);
+  const Status status = policy.forward(batch.tokens.data(), batch.count(), batch.cu.data(), batch.sequences(),
+                                       logp.data(), keep);
   if (!status.ok()) std::printf("forward: %s\n", status.message.c_str());
   return logp;
 }
@@ -80,12 +84,13 @@ std::vector<float> forward(Policy& policy, const Batch& batch, bool keep = false
 double objective(Policy& policy, const Batch& batch) {
   const std::vector<float> logp = forward(policy, batch);
   double sum = 0;
-  for (size_t t = 0; t < logp.size(); ++t) sum += static_cast<double>(logp[t]) * static_cast<double>(batch.weights[t]);
+  for (size_t t = 0; t < logp.size(); ++t)
+    sum += static_cast<double>(logp[t]) * static_cast<double>(batch.weights[t]);
   return sum;
 }
 
 bool same_bits(const float* a, const float* b, int64_t count) {
-  return std::memcmp(a, b, static_cast<size_t>(count) * sizeof(float)) == 0;
+  return count == 0 || std::memcmp(a, b, static_cast<size_t>(count) * sizeof(float)) == 0;
 }
 
 // Entries whose gradient is large against the rounding of an f32 forward are compared one by one.
@@ -95,13 +100,15 @@ void check_gradients(const char* implementation) {
   sharpen(*policy);
   const Batch batch = make_batch(config, {19, 1, 0, 33, 2});
   forward(*policy, batch, true);
-  check(policy->backward(batch.weights.data()).ok(), std::string(policy->implementation()) + ": backward runs");
+  check(policy->backward(batch.weights.data()).ok(),
+        std::string(policy->implementation()) + ": backward runs");
   const auto parameters = policy->spans(PolicyBuffer::kParameters);
   const auto gradients = policy->spans(PolicyBuffer::kGradients);
   for (size_t t = 0; t < parameters.size(); ++t) {
     double error = 0, size = 0;
     for (int64_t k = 0; k < 8; ++k) {
-      const int64_t i = static_cast<int64_t>(random_bits(5, t, k) % static_cast<uint64_t>(parameters[t].size));
+      const int64_t i =
+          static_cast<int64_t>(random_bits(5, t, k) % static_cast<uint64_t>(parameters[t].size));
       float& value = parameters[t].data[i];
       const float before = value, step = 4e-3f;
       value = before + step;
@@ -137,8 +144,9 @@ void check_packing() {
   check(zero, "the first token of a sequence has log-prob 0");
   const std::vector<float> kept = forward(*policy, packed, true);
   check(same_bits(kept.data(), together.data(), packed.count()), "keeping activations changes no bit");
-  check(policy->forward(nullptr, 0, packed.cu.data(), 0, nullptr, true).ok() && policy->backward(nullptr).ok(),
-        "an empty batch is legal");
+  check(
+      policy->forward(nullptr, 0, packed.cu.data(), 0, nullptr, true).ok() && policy->backward(nullptr).ok(),
+      "an empty batch is legal");
 }
 
 std::vector<float> train(Policy& policy, int steps) {
@@ -150,7 +158,8 @@ std::vector<float> train(Policy& policy, int steps) {
     policy.zero_gradients();
     forward(policy, batch, true);
     std::vector<float> dlogp(batch.tokens.size(), -1.f / static_cast<float>(batch.count()));
-    if (!policy.backward(dlogp.data()).ok() || !policy.step(options, nullptr).ok()) std::printf("train failed\n");
+    if (!policy.backward(dlogp.data()).ok() || !policy.step(options, nullptr).ok())
+      std::printf("train failed\n");
   }
   const float* parameters = policy.buffer(PolicyBuffer::kParameters);
   return {parameters, parameters + policy.parameter_count()};
@@ -167,8 +176,10 @@ void check_training() {
   };
   const double before = mean(*one);
   const std::vector<float> a = train(*one, 20), b = train(*two, 20), c = train(*five, 20);
-  check(same_bits(a.data(), b.data(), static_cast<int64_t>(a.size())), "1 and 2 threads train to the same bits");
-  check(same_bits(a.data(), c.data(), static_cast<int64_t>(a.size())), "1 and 5 threads train to the same bits");
+  check(same_bits(a.data(), b.data(), static_cast<int64_t>(a.size())),
+        "1 and 2 threads train to the same bits");
+  check(same_bits(a.data(), c.data(), static_cast<int64_t>(a.size())),
+        "1 and 5 threads train to the same bits");
   check(one->step_count() == 20, "steps are counted");
   check(mean(*one) > before + 0.3, "training raises the log-probs");
 }
@@ -179,7 +190,8 @@ struct Samples {
   std::vector<int64_t> lengths;
 };
 
-Samples sample(Policy& policy, const Batch& prompts, int64_t each, float temperature, int32_t eos, uint64_t seed) {
+Samples sample(Policy& policy, const Batch& prompts, int64_t each, float temperature, int32_t eos,
+               uint64_t seed) {
   SampleRequest request;
   request.tokens = prompts.tokens.data();
   request.count = prompts.count();
@@ -219,7 +231,8 @@ bool replays(Policy& policy, const Batch& prompts, int64_t each, const Samples& 
   int64_t at = 0;
   for (size_t i = 0; i < samples.lengths.size(); ++i) {
     const int64_t prompt = static_cast<int64_t>(i) / each;
-    for (int64_t t = prompts.cu[prompt]; t < prompts.cu[prompt + 1]; ++t) replay.tokens.push_back(prompts.tokens[t]);
+    for (int64_t t = prompts.cu[prompt]; t < prompts.cu[prompt + 1]; ++t)
+      replay.tokens.push_back(prompts.tokens[t]);
     response_at.push_back(replay.count());
     for (int64_t k = 0; k < samples.lengths[i]; ++k) replay.tokens.push_back(samples.tokens[at++]);
     replay.cu.push_back(replay.count());
@@ -242,10 +255,13 @@ void check_sampling(const char* implementation) {
   const std::string name = std::string(policy->implementation()) + ": ";
   const Batch prompts = make_batch(config, {5, 9, 1, 33, 64, 40, 12});
   const Samples seeded = sample(*policy, prompts, 20, 0.8f, 2, 42);
-  check(replays(*policy, prompts, 20, seeded), name + "forward() repeats the log-probs of samples to the bit");
+  check(replays(*policy, prompts, 20, seeded),
+        name + "forward() repeats the log-probs of samples to the bit");
   check(same_samples(seeded, sample(*policy, prompts, 20, 0.8f, 2, 42)), name + "sampling repeats");
-  check(same_samples(seeded, sample(*other, prompts, 20, 0.8f, 2, 42)), name + "samples do not depend on threads");
-  check(!same_samples(seeded, sample(*policy, prompts, 20, 0.8f, 2, 43)), name + "another seed, other samples");
+  check(same_samples(seeded, sample(*other, prompts, 20, 0.8f, 2, 42)),
+        name + "samples do not depend on threads");
+  check(!same_samples(seeded, sample(*policy, prompts, 20, 0.8f, 2, 43)),
+        name + "another seed, other samples");
   bool ends = true, fits = true;
   int64_t at = 0, stopped = 0;
   for (size_t i = 0; i < seeded.lengths.size(); ++i) {
@@ -261,9 +277,12 @@ void check_sampling(const char* implementation) {
   check(fits, name + "samples stay within max_context");
   check(ends && stopped > 0, name + "samples end at eos or when they are full");
   const Samples greedy = sample(*policy, prompts, 2, 0.f, -1, 1);
-  check(replays(*policy, prompts, 2, greedy), name + "forward() repeats the log-probs of greedy samples to the bit");
-  check(same_samples(greedy, sample(*policy, prompts, 2, 0.f, -1, 2)), name + "greedy samples do not depend on the seed");
-  check(same_samples(sample(*policy, prompts, 2, 1e-30f, -1, 1), greedy), name + "temperature near 0 is greedy");
+  check(replays(*policy, prompts, 2, greedy),
+        name + "forward() repeats the log-probs of greedy samples to the bit");
+  check(same_samples(greedy, sample(*policy, prompts, 2, 0.f, -1, 2)),
+        name + "greedy samples do not depend on the seed");
+  check(same_samples(sample(*policy, prompts, 2, 1e-30f, -1, 1), greedy),
+        name + "temperature near 0 is greedy");
 }
 
 // The frequency of first tokens against the probabilities.
@@ -310,15 +329,15 @@ void check_argument_errors() {
   const auto policy = make_policy(small_config(), 2);
   std::vector<float> logp(100);
   Batch batch = make_batch(small_config(), {65});
-  expect_error(policy->forward(batch.tokens.data(), 65, batch.cu.data(), 1, logp.data(), false), LAP_INVALID_ARGUMENT,
-               "max_context");
+  expect_error(policy->forward(batch.tokens.data(), 65, batch.cu.data(), 1, logp.data(), false),
+               LAP_INVALID_ARGUMENT, "max_context");
   batch = make_batch(small_config(), {10, 10});
   batch.tokens[13] = 23;
-  expect_error(policy->forward(batch.tokens.data(), 20, batch.cu.data(), 2, logp.data(), false), LAP_INVALID_ARGUMENT,
-               "tokens[13]");
+  expect_error(policy->forward(batch.tokens.data(), 20, batch.cu.data(), 2, logp.data(), false),
+               LAP_INVALID_ARGUMENT, "tokens[13]");
   batch.cu[1] = -3;
-  expect_error(policy->forward(batch.tokens.data(), 20, batch.cu.data(), 2, logp.data(), false), LAP_INVALID_ARGUMENT,
-               "cu_seqlens[1]");
+  expect_error(policy->forward(batch.tokens.data(), 20, batch.cu.data(), 2, logp.data(), false),
+               LAP_INVALID_ARGUMENT, "cu_seqlens[1]");
   expect_error(policy->backward(logp.data()), LAP_WRONG_STATE, "forward");
 }
 
@@ -338,7 +357,8 @@ void check_state_errors() {
   const int32_t flag = 1;
   policy->set_cancel(&flag);
   std::vector<float> logp(30);
-  expect_error(policy->forward(batch.tokens.data(), 30, batch.cu.data(), 2, logp.data(), false), LAP_CANCELLED, "");
+  expect_error(policy->forward(batch.tokens.data(), 30, batch.cu.data(), 2, logp.data(), false),
+               LAP_CANCELLED, "");
   policy->set_cancel(nullptr);
   check(policy->forward(batch.tokens.data(), 30, batch.cu.data(), 2, logp.data(), true).ok(),
         "a cancelled policy works on");
