@@ -10,7 +10,7 @@ import { type Prompt, Rollout } from './records.ts';
 export const FlatRow = z.looseObject({
   prompt: z.string().min(1),
   response: z.string(),
-  gold_answer: z.union([z.string(), z.number()]),
+  gold_answer: z.union([z.string().regex(/\S/, 'is empty'), z.number()]),
   /** The file's own name for the group of responses that share a baseline. */
   prompt_id: z.string().min(1).nullish(),
   model: z.string().nullish(),

@@ -29,16 +29,12 @@ export async function loadRollouts(path: string, options: LoadRolloutsOptions = 
 
 async function formOf(path: string): Promise<'flat' | 'table'> {
   for await (const { row, line } of readJsonl(path, z.looseObject({}))) {
-    const lacking = (fields: string[]) => fields.filter((field) => row[field] === undefined);
-    const flat = lacking(FLAT_FIELDS);
-    const table = lacking(TABLE_FIELDS);
-    if (flat.length === 0 && table.length > 0) return 'flat';
-    if (table.length === 0 && flat.length > 0) return 'table';
-    const found =
-      flat.length === 0
-        ? 'it has all of both'
-        : `it lacks ${flat.join(', ')} of the first and ${table.join(', ')} of the second`;
-    const problem = `form is unclear: a flat row has ${FLAT_FIELDS.join(', ')}; a row of the rollouts table has ${TABLE_FIELDS.join(', ')}; ${found}`;
+    const present = (fields: string[]) => fields.filter((field) => row[field] !== undefined).length;
+    const [flat, table] = [present(FLAT_FIELDS), present(TABLE_FIELDS)];
+    // prompt_id may stand in both. A row that lacks fields of the nearer form is told so when it is checked.
+    if (flat > 0 && table < TABLE_FIELDS.length) return 'flat';
+    if (table > 0 && flat === 0) return 'table';
+    const problem = `form is unclear: a flat row has ${FLAT_FIELDS.join(', ')}; a row of the rollouts table has ${TABLE_FIELDS.join(', ')}; this one has ${flat === 0 ? 'none of them' : 'fields of both'}`;
     throw dataError(path, line, 'row', problem);
   }
   throw dataError(path, 1, 'row', 'file has no rows');

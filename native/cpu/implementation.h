@@ -96,9 +96,10 @@ struct Implementation {
   void (*adamw)(const AdamwStep& step, const float* gradient, int64_t count, float* parameter, float* mean,
                 float* variance);
   double (*sum_squares)(const float* x, int64_t count);
-  // Rotary embedding in place of `heads` consecutive heads of 2 * half floats (pairs i, half + i), by the angles
-  // whose cosines and sines are given, times `direction` (1, or -1 for the backward).
-  void (*rotate)(const float* cosines, const float* sines, float direction, int64_t half, int64_t heads, float* x);
+  // Rotary embedding in place of `heads` consecutive heads of 2 * half floats (pairs i, half + i), by the
+  // angles whose cosines and sines are given, times `direction` (1, or -1 for the backward).
+  void (*rotate)(const float* cosines, const float* sines, float direction, int64_t half, int64_t heads,
+                 float* x);
   void (*attend)(const AttentionRows& block);
   void (*attend_backward)(const AttentionGradient& block);
 };

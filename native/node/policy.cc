@@ -61,9 +61,9 @@ PolicyHandle::PolicyHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Po
   config.rope_theta = static_cast<float>(in.number("ropeTheta"));
   config.norm_epsilon = static_cast<float>(in.number("normEpsilon"));
   const std::string implementation = in.text("implementation");
-  const Status status =
-      Policy::create(config, static_cast<uint64_t>(in.integer("seed")), static_cast<int>(in.integer("threads")),
-                     implementation.empty() ? nullptr : implementation.c_str(), &shared_->policy);
+  const Status status = Policy::create(
+      config, static_cast<uint64_t>(in.integer("seed")), static_cast<int>(in.integer("threads")),
+      implementation.empty() ? nullptr : implementation.c_str(), &shared_->policy);
   if (!status.ok()) throw to_error(info.Env(), status);
 }
 
@@ -77,7 +77,8 @@ Napi::Value PolicyHandle::forward(const Napi::CallbackInfo& info) {
     float* logp = in.float_output("logp", count);
     const bool keep = in.boolean("keep");
     if (keep) forward_count_ = count;
-    return locked([=](Policy& policy) { return policy.forward(tokens, count, cu_seqlens, sequences, logp, keep); });
+    return locked(
+        [=](Policy& policy) { return policy.forward(tokens, count, cu_seqlens, sequences, logp, keep); });
   });
 }
 
@@ -224,13 +225,13 @@ Napi::Value PolicyHandle::describe(const Napi::CallbackInfo& info) {
 }
 
 Napi::Function PolicyHandle::define(Napi::Env env) {
-  return DefineClass(env, "Policy",
-                     {InstanceMethod("forward", &PolicyHandle::forward),
-                      InstanceMethod("backward", &PolicyHandle::backward),
-                      InstanceMethod("zeroGradients", &PolicyHandle::zero_gradients),
-                      InstanceMethod("step", &PolicyHandle::step), InstanceMethod("sample", &PolicyHandle::sample),
-                      InstanceMethod("read", &PolicyHandle::read), InstanceMethod("write", &PolicyHandle::write),
-                      InstanceMethod("describe", &PolicyHandle::describe)});
+  return DefineClass(
+      env, "Policy",
+      {InstanceMethod("forward", &PolicyHandle::forward), InstanceMethod("backward", &PolicyHandle::backward),
+       InstanceMethod("zeroGradients", &PolicyHandle::zero_gradients),
+       InstanceMethod("step", &PolicyHandle::step), InstanceMethod("sample", &PolicyHandle::sample),
+       InstanceMethod("read", &PolicyHandle::read), InstanceMethod("write", &PolicyHandle::write),
+       InstanceMethod("describe", &PolicyHandle::describe)});
 }
 
 }  // namespace

@@ -50,8 +50,8 @@ Status Policy::step(const AdamwOptions& options, double* grad_norm) {
     if (pool_.is_cancelled()) return cancelled();
     if (grad_norm != nullptr) *grad_norm = norm;
     if (!std::isfinite(norm)) {
-      return invalid("the gradient norm is " + std::to_string(norm) +
-                     "; expected a finite number; the parameters are unchanged");
+      return wrong_state("the gradient norm is " + std::to_string(norm) +
+                         "; expected a finite number; the parameters are unchanged");
     }
     const double limit = options.max_grad_norm;
     const AdamwStep step{options.lr,

@@ -80,8 +80,9 @@ describe('a wrong input gets one clear line, exit status 1, and leaves nothing b
     ],
     ['a field of the wrong type', line({ ...GOOD_ROW, response: 7 }), /data\.jsonl: line 1: response: /],
     ['an empty file', '', /data\.jsonl: .*no rows/],
+    ['an answer of an unknown form', line({ ...GOOD_ROW, gold_answer: { x: 1 } }), /line 1: gold_answer: /],
     ['a missing file', null, /data\.jsonl/],
-    ['an empty gold answer', line({ ...GOOD_ROW, gold_answer: '' }), /ground_truth/],
+    ['an empty gold answer', line({ ...GOOD_ROW, gold_answer: ' ' }), /line 1: gold_answer: is empty/],
     ['rows of an unknown form', line({ question: 'a', completion: 'b' }), /line 1: .*(prompt|response)/],
   ])('%s', (_name, data, message) => {
     const { status, stderr, left } = runOn(data);
