@@ -351,7 +351,7 @@ void check_state_errors() {
   const std::vector<float> before(parameters, parameters + policy->parameter_count());
   policy->buffer(PolicyBuffer::kGradients)[17] = std::numeric_limits<float>::quiet_NaN();
   double norm = 0;
-  expect_error(policy->step({}, &norm), LAP_INVALID_ARGUMENT, "gradient norm");
+  expect_error(policy->step({}, &norm), LAP_WRONG_STATE, "gradient norm");
   check(same_bits(before.data(), parameters, policy->parameter_count()) && policy->step_count() == 0,
         "a refused step changes nothing");
   const int32_t flag = 1;
