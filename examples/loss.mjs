@@ -1,8 +1,19 @@
 // Log-probs, a BCPG-NSA loss and its gradient back to the logits: node examples/loss.mjs
-import { objectives, policyLoss, sequenceScales, Tensor, tokenLogprobs, tokenLogprobsBackward } from 'lapidary';
+import {
+  objectives,
+  policyLoss,
+  sequenceScales,
+  Tensor,
+  tokenLogprobs,
+  tokenLogprobsBackward,
+} from 'lapidary';
 
 // Two responses of three tokens over a vocabulary of four.
-const logits = Tensor.from('f32', Float32Array.from({ length: 24 }, (_, i) => Math.sin(i)), [6, 4]);
+const logits = Tensor.from(
+  'f32',
+  Float32Array.from({ length: 24 }, (_, i) => Math.sin(i)),
+  [6, 4],
+);
 const targets = Tensor.from('i32', Int32Array.of(0, 1, 2, 3, 0, 1));
 const { logp, lse, entropy } = await tokenLogprobs({ logits, targets }, { entropy: true });
 
@@ -19,5 +30,10 @@ const dlogits = await tokenLogprobsBackward({ logits, targets, logp, lse, dlogp 
 
 console.log('log-probs', [...logp.data].map((x) => x.toFixed(3)).join(' '));
 console.log('entropy  ', [...entropy.data].map((x) => x.toFixed(3)).join(' '));
-console.log('loss', diagnostics.loss.toFixed(4), ' dL/dlogp', [...dlogp.data].map((x) => x.toFixed(4)).join(' '));
+console.log(
+  'loss',
+  diagnostics.loss.toFixed(4),
+  ' dL/dlogp',
+  [...dlogp.data].map((x) => x.toFixed(4)).join(' '),
+);
 console.log('dlogits [6, 4], first row', [...dlogits.data.slice(0, 4)].map((x) => x.toFixed(4)).join(' '));
