@@ -7,8 +7,13 @@ import path from 'node:path';
 
 const prefix = path.resolve(process.execPath, '..', '..');
 const nodeGyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js');
-const args = [nodeGyp, 'rebuild', `--jobs=max`];
-if (existsSync(path.join(prefix, 'include', 'node', 'node_api.h'))) args.push(`--nodedir=${prefix}`);
-const { status, error } = spawnSync(process.execPath, args, { stdio: 'inherit' });
+const args = [nodeGyp, 'rebuild', '--jobs=max'];
+const env = { ...process.env };
+// npm's environment beats node-gyp's own options: a nodedir set there is the user's, an empty one is none.
+if (!env.npm_config_nodedir) {
+  delete env.npm_config_nodedir;
+  if (existsSync(path.join(prefix, 'include', 'node', 'node_api.h'))) args.push(`--nodedir=${prefix}`);
+}
+const { status, error } = spawnSync(process.execPath, args, { stdio: 'inherit', env });
 if (error) throw error;
 process.exit(status ?? 1);
