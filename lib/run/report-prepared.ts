@@ -63,7 +63,7 @@ function reportComparison(
   }
 }
 
-/** A group's own name and the place in it say more to a reader than a hash. */
-function idOf(rollout: Rollout): string {
-  return `${rollout.group_id}#${rollout.group_index}`;
+/** A group's own name and the place in it say more than a hash; the hash's start tells apart what they do not. */
+function idOf({ group_id, group_index, rollout_id }: Rollout): string {
+  return `${group_id}#${group_index} (${rollout_id.slice(0, 8)})`;
 }
