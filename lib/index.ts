@@ -25,6 +25,7 @@ export {
   linearLogprobsBackwardSync,
   linearLogprobsSync,
 } from './kernels/linear-logprobs.ts';
+export type { LogprobColumns, LogprobForwardOptions, LogprobOptions, Logprobs } from './kernels/logprobs.ts';
 export { type Anchor, type Objective, objectives } from './kernels/objectives.ts';
 export {
   DIAGNOSTICS,
@@ -38,9 +39,6 @@ export {
 } from './kernels/policy-loss.ts';
 export { type DType, Tensor } from './kernels/tensor.ts';
 export {
-  type LogprobForwardOptions,
-  type LogprobOptions,
-  type Logprobs,
   type TokenLogprobsGradient,
   type TokenLogprobsInput,
   tokenLogprobs,

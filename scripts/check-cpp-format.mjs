@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 
 const sources = readdirSync('native', { recursive: true })
-  .filter((name) => /\.(cc|h|cu|cuh)$/.test(name))
+  .filter((name) => /\.(c|cc|h|inc|cu|cuh)$/.test(name))
   .map((name) => path.join('native', name));
 const tool = createRequire(import.meta.url).resolve('clang-format/index.js');
 const mode = process.argv.includes('--write') ? ['-i'] : ['--dry-run', '--Werror'];

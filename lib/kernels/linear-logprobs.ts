@@ -1,15 +1,14 @@
-import { checkKeys, checkTensor } from './check.ts';
-import { addon, callAsync, callSync, type NativeArguments } from './native.ts';
-import { Tensor } from './tensor.ts';
+import { checkTensor } from './check.ts';
 import {
-  BACKWARD_OPTIONS,
-  FORWARD_OPTIONS,
-  forwardOutputs,
+  backwardCall,
+  forwardCall,
+  type LogprobColumns,
   type LogprobForwardOptions,
   type LogprobOptions,
   type Logprobs,
-  logprobOptions,
-} from './token-logprobs.ts';
+} from './logprobs.ts';
+import { addon, callAsync, callSync, type NativeArguments } from './native.ts';
+import { Tensor } from './tensor.ts';
 
 export interface LinearLogprobsInput {
   /** [T, H]. */
@@ -20,13 +19,7 @@ export interface LinearLogprobsInput {
   targets: Tensor<'i32'>;
 }
 
-export interface LinearLogprobsGradient extends LinearLogprobsInput {
-  /** [T], what the forward gave. */
-  logp: Tensor<'f32'>;
-  lse: Tensor<'f32'>;
-  /** [T], dL/dlogp. */
-  dlogp: Tensor<'f32'>;
-}
+export interface LinearLogprobsGradient extends LinearLogprobsInput, LogprobColumns {}
 
 export interface LinearGradients {
   /** [T, H]. */
@@ -55,26 +48,11 @@ function input({ hidden, weight, targets }: LinearLogprobsInput): NativeArgument
   };
 }
 
-function prepareForward(
-  given: LinearLogprobsInput,
-  options: LogprobForwardOptions,
-): [NativeArguments, Logprobs] {
-  checkKeys('options', options, FORWARD_OPTIONS);
-  const args = input(given);
-  const results = forwardOutputs(args.rows as number, options);
-  const { logp, lse, entropy } = results;
-  return [
-    { ...args, ...logprobOptions(options), logp: logp.data, lse: lse.data, entropy: entropy?.data },
-    results,
-  ];
-}
-
 function prepareBackward(
   given: LinearLogprobsGradient,
   options: LinearBackwardOptions,
 ): [NativeArguments, LinearGradients] {
-  checkKeys('options', options, [...BACKWARD_OPTIONS, 'frozenHead', 'accumulate', 'out']);
-  const args = input(given);
+  const args = backwardCall(input(given), given, options, ['frozenHead', 'accumulate', 'out']);
   const { rows, vocab, width } = args as Record<'rows' | 'vocab' | 'width', number>;
   const { out = {}, frozenHead = false, accumulate = false } = options;
   const place = (name: keyof LinearGradients, shape: number[]) =>
@@ -83,21 +61,7 @@ function prepareBackward(
     dhidden: place('dhidden', [rows, width]),
     dweight: frozenHead ? null : place('dweight', [vocab, width]),
   };
-  const vectors = Object.fromEntries(
-    (['logp', 'lse', 'dlogp'] as const).map((name) => [
-      name,
-      checkTensor(name, given[name], ['f32'], [rows]).data,
-    ]),
-  );
-  return [
-    {
-      ...args,
-      ...logprobOptions(options),
-      ...vectors,
-      ...{ dhidden: results.dhidden.data, dweight: results.dweight?.data, accumulate },
-    },
-    results,
-  ];
+  return [{ ...args, dhidden: results.dhidden.data, dweight: results.dweight?.data, accumulate }, results];
 }
 
 /**
@@ -109,7 +73,7 @@ export async function linearLogprobs(
   given: LinearLogprobsInput,
   options: LogprobForwardOptions & { signal?: AbortSignal } = {},
 ): Promise<Logprobs> {
-  const [args, results] = prepareForward(given, options);
+  const [args, results] = forwardCall(input(given), options);
   await callAsync(addon().linearLogprobs, args, options.signal);
   return results;
 }
@@ -119,7 +83,7 @@ export function linearLogprobsSync(
   given: LinearLogprobsInput,
   options: LogprobForwardOptions = {},
 ): Logprobs {
-  const [args, results] = prepareForward(given, options);
+  const [args, results] = forwardCall(input(given), options);
   callSync(addon().linearLogprobs, args);
   return results;
 }

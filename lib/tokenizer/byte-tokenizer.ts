@@ -1,5 +1,4 @@
-import { LapidaryError } from '../errors.ts';
-import type { Tokenizer } from './tokenizer.ts';
+import { type Tokenizer, unknownId } from './tokenizer.ts';
 import { decodeTokens, encodeUtf8 } from './utf8.ts';
 
 const BYTES = 256;
@@ -24,13 +23,7 @@ export class ByteTokenizer implements Tokenizer {
   bytesOf(id: number): Uint8Array {
     if (id === BOS || id === EOS) return NO_BYTES;
     const bytes = SINGLE_BYTES[id];
-    if (bytes === undefined) {
-      throw new LapidaryError(
-        'ERR_LAPIDARY_DATA',
-        `id: ${id} is not in the vocabulary of ${this.id}: expected an integer in 0..${this.vocabSize - 1}`,
-        { argument: 'id' },
-      );
-    }
+    if (bytes === undefined) throw unknownId(id, this);
     // A copy, so that a caller who writes into it cannot change the vocabulary.
     return bytes.slice();
   }

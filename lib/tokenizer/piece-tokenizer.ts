@@ -1,5 +1,5 @@
 import { LapidaryError } from '../errors.ts';
-import type { Tokenizer } from './tokenizer.ts';
+import { type Tokenizer, unknownId } from './tokenizer.ts';
 import { decodeTokens, encodeUtf8 } from './utf8.ts';
 
 /**
@@ -61,13 +61,7 @@ export class PieceTokenizer implements Tokenizer {
 
   bytesOf(id: number): Uint8Array {
     const bytes = this.#bytes[id];
-    if (bytes === undefined) {
-      throw new LapidaryError(
-        'ERR_LAPIDARY_DATA',
-        `id: ${id} is not in the vocabulary of ${this.id}: expected an integer in 0..${this.vocabSize - 1}`,
-        { argument: 'id' },
-      );
-    }
+    if (bytes === undefined) throw unknownId(id, this);
     return bytes.slice();
   }
 

@@ -1,3 +1,5 @@
+import { LapidaryError } from '../errors.ts';
+
 /**
  * A tokenizer maps text to token ids and each id back to bytes. Segmentation works on the *stored* ids:
  * it asks for the bytes of each id, never re-tokenises.
@@ -12,4 +14,13 @@ export interface Tokenizer {
   /** UTF-8 bytes of one token; a token may hold part of a character. */
   bytesOf(id: number): Uint8Array;
   decode(ids: ArrayLike<number>): string;
+}
+
+/** The error of an id that no token of the vocabulary has. */
+export function unknownId(id: number, { id: name, vocabSize }: Tokenizer): LapidaryError {
+  return new LapidaryError(
+    'ERR_LAPIDARY_DATA',
+    `id: ${id} is not in the vocabulary of ${name}: expected an integer in 0..${vocabSize - 1}`,
+    { argument: 'id' },
+  );
 }

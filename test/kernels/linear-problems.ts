@@ -3,7 +3,7 @@ import {
   linearLogprobsBackwardSync,
   linearLogprobsSync,
 } from '../../lib/kernels/linear-logprobs.ts';
-import type { Logprobs } from '../../lib/kernels/token-logprobs.ts';
+import type { Logprobs } from '../../lib/kernels/logprobs.ts';
 import type { LinearProblem } from '../oracle/linear-logprobs.ts';
 import { type Random, seededRandom } from '../random.ts';
 import { floats, ints, type Matrix, matrix, normal } from './batches.ts';

@@ -1,10 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import type { LogprobOptions } from '../../lib/kernels/logprobs.ts';
 import { Tensor } from '../../lib/kernels/tensor.ts';
-import {
-  type LogprobOptions,
-  tokenLogprobsBackwardSync,
-  tokenLogprobsSync,
-} from '../../lib/kernels/token-logprobs.ts';
+import { tokenLogprobsBackwardSync, tokenLogprobsSync } from '../../lib/kernels/token-logprobs.ts';
 import { oracleRow, oracleRowGradient } from '../oracle/token-logprobs.ts';
 import { seededRandom } from '../random.ts';
 import { decode, floats, ints, type Matrix, matrix, normal, rowOf } from './batches.ts';
