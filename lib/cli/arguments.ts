@@ -5,28 +5,30 @@ export interface ParsedArguments {
   positionals: string[];
   out: string | undefined;
   json: boolean;
+  set: string[];
 }
+
+const OPTIONS = {
+  out: { type: 'string' },
+  json: { type: 'boolean' },
+  set: { type: 'string', multiple: true },
+} as const;
 
 /** The few options of the commands; anything else is an error that names it. */
 export function parseArguments(
   args: string[],
-  allowed: readonly ('out' | 'json')[],
+  allowed: readonly (keyof typeof OPTIONS)[],
   positionals: number,
 ): ParsedArguments {
   try {
-    const parsed = parseArgs({
-      args,
-      allowPositionals: positionals > 0,
-      options: {
-        ...(allowed.includes('out') ? { out: { type: 'string' as const } } : {}),
-        ...(allowed.includes('json') ? { json: { type: 'boolean' as const } } : {}),
-      },
-    });
+    const parsed = parseArgs({ args, allowPositionals: true, options: OPTIONS });
+    const { out, json = false, set = [] } = parsed.values;
+    const stray = Object.keys(parsed.values).find((name) => !(allowed as readonly string[]).includes(name));
+    if (stray !== undefined) throw new TypeError(`this command has no option --${stray}`);
     if (parsed.positionals.length !== positionals) {
       throw new TypeError(`expected ${positionals} argument(s), got ${parsed.positionals.length}`);
     }
-    const values = parsed.values as { out?: string; json?: boolean };
-    return { positionals: parsed.positionals, out: values.out, json: values.json ?? false };
+    return { positionals: parsed.positionals, out, json, set };
   } catch (cause) {
     throw new LapidaryError('ERR_LAPIDARY_ARGUMENT', (cause as Error).message, { cause });
   }

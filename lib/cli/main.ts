@@ -6,7 +6,8 @@ import { runCommand } from './run-command.ts';
 
 const USAGE = `usage: lapidary COMMAND
 
-  run CONFIG [--out DIR]   run the pipeline of a TOML file; writes a run directory (default runs/NAME-TIME)
+  run CONFIG [--out DIR] [--set KEY=VALUE]...
+                           run the pipeline of a TOML file; writes a run directory (default runs/NAME-TIME)
   demo [--out DIR]         the generated task and the real rollouts, on the CPU, in a few minutes
   doctor [--json]          what was found: addon, instruction set, threads, versions
 `;

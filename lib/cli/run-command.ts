@@ -5,8 +5,8 @@ import { run } from '../run/run.ts';
 import { interruptSignal, parseArguments } from './arguments.ts';
 
 export async function runCommand(args: string[]): Promise<void> {
-  const { positionals, out } = parseArguments(args, ['out'], 1);
-  const config = loadConfig(positionals[0]!);
+  const { positionals, out, set } = parseArguments(args, ['out', 'set'], 1);
+  const config = loadConfig(positionals[0]!, set);
   const root = out ?? path.join('runs', `${config.name}-${timestamp()}`);
   await run(config, { out: root, progress: terminalProgress(process.stdout), signal: interruptSignal() });
 }

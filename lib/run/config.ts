@@ -89,8 +89,11 @@ export const RunConfig = z.strictObject({
 });
 export type RunConfig = z.infer<typeof RunConfig>;
 
-/** Reads and checks a configuration; every problem names the file and the key. */
-export function loadConfig(path: string): RunConfig {
+/**
+ * Reads and checks a configuration; every problem names the file and the key. Overrides are `key=value` with a dotted
+ * key (`train.lr=1e-3`, `methods.2.beta=0.5`) and a TOML value; a bare word is taken as text.
+ */
+export function loadConfig(path: string, overrides: readonly string[] = []): RunConfig {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
@@ -107,9 +110,35 @@ export function loadConfig(path: string): RunConfig {
     const problem = (cause as Error).message.split('\n')[0];
     throw new LapidaryError('ERR_LAPIDARY_CONFIG', `${path}: line ${line}: ${problem}`, { cause });
   }
+  for (const override of overrides) applyOverride(raw as Record<string, unknown>, override);
   const config = checkConfig(raw, path);
   if (config.data.source === 'file') resolvePaths(config.data, dirname(path));
   return config;
+}
+
+function applyOverride(raw: Record<string, unknown>, override: string): void {
+  const [, key, text] = /^([^=]+)=(.*)$/s.exec(override) ?? [];
+  if (key === undefined || text === undefined) {
+    throw new LapidaryError('ERR_LAPIDARY_CONFIG', `--set ${override}: expected key=value`);
+  }
+  const path = key.trim().split('.');
+  let place = raw;
+  for (const part of path.slice(0, -1)) {
+    const next = place[part];
+    if (typeof next !== 'object' || next === null) {
+      throw new LapidaryError('ERR_LAPIDARY_CONFIG', `--set ${override}: there is no ${part} to set in`);
+    }
+    place = next as Record<string, unknown>;
+  }
+  place[path.at(-1)!] = tomlValue(text.trim());
+}
+
+function tomlValue(text: string): unknown {
+  try {
+    return parse(`value = ${text}`).value;
+  } catch {
+    return text;
+  }
 }
 
 /** Paths in a configuration are relative to its file, so that it works from any directory. */

@@ -138,6 +138,17 @@ describe('a wrong configuration', () => {
     expect(left).toEqual([]);
   });
 
+  it('or a wrong override is refused, and names itself', () => {
+    const file = path.join(directory, 'override.toml');
+    writeFileSync(file, config(data()));
+    const stderr = (...set: string[]) =>
+      lapidary('run', file, ...set.flatMap((text) => ['--set', text])).stderr;
+    expect(stderr('train.lr')).toMatch(/--set train\.lr: expected key=value/);
+    expect(stderr('tarin.lr=1')).toMatch(/no tarin/);
+    expect(stderr('train.lr=-1')).toMatch(/train\.lr/);
+    expect(stderr('methods.0.propagation=global')).toMatch(/methods\.0\.propagation/);
+  });
+
   it('and an unknown command or option are refused', () => {
     expect(lapidary('frobnicate').status).toBe(1);
     expect(lapidary('run', 'a.toml', '--fast').stderr).toMatch(/--fast/);
