@@ -78,6 +78,8 @@ export const RunConfig = z.strictObject({
   segment: Segment.prefault({}),
   judges: z.array(JudgeConfig).min(1),
   judge_concurrency: positive.default(16),
+  /** Only verdicts on wrong responses of mixed groups change the training; the others cost as much to get. */
+  judge_responses: z.enum(['all', 'wrong_in_mixed_groups']).default('all'),
   policy: PolicyShape,
   warmup: Optimiser,
   train: Optimiser,

@@ -38,10 +38,18 @@ export async function prepare(input: PrepareInput): Promise<Prepared> {
   progress.status('segment: cutting responses into steps');
   const steps = segmentRollouts(rollouts, new RuleSegmenter({ unit, minChars, maxChars }), tokenizer);
   const judges = config.judges.map(makeJudge);
+  const judged = config.judge_responses === 'all' ? rollouts : wrongInMixedGroups(rollouts);
   const { verdicts } = await judgeRollouts({
-    ...{ rollouts, prompts: input.prompts, steps, judges, concurrency: config.judge_concurrency },
+    ...{ rollouts: judged, prompts: input.prompts, steps, judges, concurrency: config.judge_concurrency },
     onProgress: ({ done, total }) => progress.status(`judge: ${done} of ${total} responses`),
     ...(signal ? { signal } : {}),
   });
   return { prompts, rollouts, steps, verdicts, judges, verifyCounts: counts };
+}
+
+function wrongInMixedGroups(rollouts: readonly Rollout[]): Rollout[] {
+  const withRight = new Set(
+    rollouts.filter(({ verdict }) => verdict === 'right').map(({ group_id }) => group_id),
+  );
+  return rollouts.filter(({ verdict, group_id }) => verdict === 'wrong' && withRight.has(group_id));
 }
