@@ -10,7 +10,7 @@ import { Policy } from '../../lib/policy/policy.ts';
 import { randomInteger, seededRandom } from '../../lib/random.ts';
 import { pythonWithTorch } from './python-environment.ts';
 
-const python = pythonWithTorch();
+const python = await pythonWithTorch();
 
 /** |a - b| / |b| over whole vectors. */
 function relativeError(a: ArrayLike<number>, b: ArrayLike<number>): number {
