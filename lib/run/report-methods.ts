@@ -72,12 +72,13 @@ function seedSpread(own: readonly MethodResult[]): string {
   return own.length === 1 ? '' : own.map((result) => fixed(result.evaluation!.passAt1.mean)).join(' ');
 }
 
-/** The last method against each other one, paired by prompt; an interval across 0 decides nothing. */
+/** Every method against each one before it, paired by prompt; an interval across 0 decides nothing. */
 function comparisons(byMethod: readonly (readonly MethodResult[])[]): string[] {
-  const last = byMethod.at(-1)!;
-  return byMethod.slice(0, -1).map((other) => {
-    const gap = pairedDifference(meanPerPrompt(other, 'evaluation'), meanPerPrompt(last, 'evaluation'));
-    const verdict = gap.low > 0 ? 'above' : gap.high < 0 ? 'below' : 'inconclusive against';
-    return `${last[0]!.method} is ${verdict} ${other[0]!.method}: ${difference(gap)}`;
-  });
+  return byMethod.flatMap((own, i) =>
+    byMethod.slice(0, i).map((other) => {
+      const gap = pairedDifference(meanPerPrompt(other, 'evaluation'), meanPerPrompt(own, 'evaluation'));
+      const verdict = gap.low > 0 ? 'above' : gap.high < 0 ? 'below' : 'inconclusive against';
+      return `${own[0]!.method} is ${verdict} ${other[0]!.method}: ${difference(gap)}`;
+    }),
+  );
 }
