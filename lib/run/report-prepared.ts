@@ -3,7 +3,7 @@ import { agreement } from '../judge/agreement.ts';
 import type { StepLabel } from '../judge/judge.ts';
 import { consensusView, labelsByJudge } from '../judge/verdict-view.ts';
 import { labelReport } from '../label/label-report.ts';
-import type { RunConfig } from './config.ts';
+import type { Method, RunConfig } from './config.ts';
 import type { Prepared } from './prepare.ts';
 import type { Progress } from './progress.ts';
 import { compareVerdicts, type VerdictComparison } from './verdict-comparison.ts';
@@ -15,9 +15,11 @@ const counted = (counts: Record<StepLabel, number>) =>
 /** Counts at each stage, and agreement with the file's own labels where it has some. */
 export function reportPrepared(prepared: Prepared, config: RunConfig, progress: Progress): void {
   const { rollouts, steps, verdicts, judges } = prepared;
-  const relieving = config.methods.find((method) => method.beta !== 1) ?? config.methods[0]!;
-  const consensus = consensusView(verdicts, { propagation: relieving.propagation });
-  const report = labelReport({ rollouts, steps, verdicts, consensus });
+  const rules = rulesOf(config);
+  const reports = rules.map((propagation) =>
+    labelReport({ rollouts, steps, verdicts, consensus: consensusView(verdicts, { propagation }) }),
+  );
+  const report = reports[0]!;
   const { responses, groups } = report;
   progress.line(
     `verify    ${responses.total} responses: ${responses.right} right, ${responses.wrong} wrong, ${responses.unknown} unknown`,
@@ -33,11 +35,21 @@ export function reportPrepared(prepared: Prepared, config: RunConfig, progress: 
     );
   }
   reportAgreement(prepared, progress);
-  progress.line(`consensus ${counted(report.consensus)} (unanimity, propagation: ${relieving.propagation})`);
-  progress.line(
-    `label     ${report.relievedTokens} of ${report.wrongTokens} tokens in wrong responses of mixed groups relieved ` +
-      `(${percent(report.relievedShare)})`,
-  );
+  reports.forEach(({ consensus, relievedTokens, wrongTokens, relievedShare }, i) => {
+    progress.line(`consensus ${counted(consensus)} (unanimity, propagation: ${rules[i]})`);
+    progress.line(
+      `label     ${relievedTokens} of ${wrongTokens} tokens in wrong responses of mixed groups relieved ` +
+        `(${percent(relievedShare)})`,
+    );
+  });
+}
+
+/** The propagation rules that matter to some method, in order of use. */
+function rulesOf(config: RunConfig): Method['propagation'][] {
+  const relieving = config.methods.filter((method) => method.beta !== 1);
+  return [
+    ...new Set((relieving.length > 0 ? relieving : config.methods).map(({ propagation }) => propagation)),
+  ];
 }
 
 /** Between judges, on the intrinsic verdicts. */
