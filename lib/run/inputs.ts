@@ -8,6 +8,7 @@ import { ByteTokenizer } from '../tokenizer/byte-tokenizer.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { RunConfig } from './config.ts';
 import type { Progress } from './progress.ts';
+import { seedOf } from './seeds.ts';
 import { warmUp } from './warm-up.ts';
 
 /** What a run starts from. */
@@ -19,20 +20,6 @@ export interface Inputs {
   base: Policy | null;
   /** Prompts that no rollout is of, for evaluation. */
   heldOut: Prompt[];
-}
-
-/** Distinct streams from the run's one seed. */
-export const SEEDS = {
-  policy: 0,
-  text: 1,
-  prompts: 2,
-  sampling: 3,
-  heldOut: 4,
-  evaluation: 5,
-  warmup: 6,
-} as const;
-export function seedOf(config: RunConfig, stream: keyof typeof SEEDS): number {
-  return config.seed * 1000 + SEEDS[stream];
 }
 
 export function newPolicy(config: RunConfig, tokenizer: Tokenizer): Policy {

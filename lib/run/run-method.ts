@@ -6,10 +6,11 @@ import { type Example, fitToContext } from '../train/examples.ts';
 import { type Movement, measureMovement, type TokenClass } from '../train/movement.ts';
 import { type TrainResult, train } from '../train/train.ts';
 import type { Method, RunConfig } from './config.ts';
-import { maxNewTokens, seedOf } from './inputs.ts';
+import { maxNewTokens } from './inputs.ts';
 import { objectiveOf } from './objective-of.ts';
 import type { Progress } from './progress.ts';
 import type { RunDirectory } from './run-directory.ts';
+import { seedOf } from './seeds.ts';
 
 export interface MethodInput {
   config: RunConfig;

@@ -4,6 +4,7 @@ import type { Example } from '../train/examples.ts';
 import { train } from '../train/train.ts';
 import type { RunConfig } from './config.ts';
 import type { Progress } from './progress.ts';
+import { seedOf } from './seeds.ts';
 
 export interface WarmUpOptions {
   config: RunConfig;
@@ -20,7 +21,7 @@ export async function warmUp({ config, policy, examples, progress, signal }: War
   const result = await train({
     ...{ policy, examples, objective: objectives.rft(), updates, responsesPerUpdate, lr },
     ...{ schedule: 'cosine' as const, warmupUpdates: Math.min(50, Math.ceil(updates / 20)) },
-    seed: config.seed * 1000 + 6,
+    seed: seedOf(config, 'warmup'),
     onUpdate: ({ update, positiveLogp, positiveTokens }) =>
       progress.status(
         `warm-up: update ${update} of ${updates}, logp ${(positiveLogp / positiveTokens).toFixed(3)}`,
