@@ -1,6 +1,7 @@
 /** Lapidary's public names: the kernels first, then the stages of the pipeline in the order they run. */
 
-export { readJsonl, writeJsonlAtomic } from './data/jsonl.ts';
+export { checkRollouts } from './data/check-rollouts.ts';
+export { readAllJsonl, readJsonl, writeJsonlAtomic } from './data/jsonl.ts';
 // Records and tokenizers
 export { loadRollouts } from './data/load-rollouts.ts';
 export type { EvalRow, Prompt, Rollout, Step, StepVerdict, TrainRow, Verdict } from './data/records.ts';

@@ -105,10 +105,10 @@ Arguments::View Arguments::view(const char* name, napi_typedarray_type type, int
     throw_argument(env(), std::string(name) + " is not aligned to its element size");
   }
   if (raw.shared && async_) keep(value.As<Napi::Object>());
-  return {raw.data, raw.elements, raw.shared};
+  return {raw.data, raw.shared};
 }
 
-void* Arguments::own(size_t bytes) {
+void* Arguments::scratch(size_t bytes) {
   owned_.emplace_back(new (std::nothrow) unsigned char[bytes + 64]);
   if (owned_.back() == nullptr)
     throw to_error(env(), out_of_memory("a buffer of " + std::to_string(bytes) + " bytes"));
@@ -116,14 +116,12 @@ void* Arguments::own(size_t bytes) {
   return reinterpret_cast<void*>((base + 63) / 64 * 64);
 }
 
-void* Arguments::scratch(size_t bytes) { return own(bytes); }
-
 const void* Arguments::input_bytes(const char* name, napi_typedarray_type type, int64_t count,
                                    size_t element_size) {
   const View source = view(name, type, count, element_size);
   if (!async_ || source.shared) return source.data;
   const size_t bytes = static_cast<size_t>(count) * element_size;
-  void* copy = own(bytes);
+  void* copy = scratch(bytes);
   if (bytes > 0) std::memcpy(copy, source.data, bytes);
   return copy;
 }
@@ -133,11 +131,11 @@ void* Arguments::output_bytes(const char* name, napi_typedarray_type type, int64
   const View target = view(name, type, count, element_size);
   if (!async_ || target.shared) return target.data;
   const size_t bytes = static_cast<size_t>(count) * element_size;
-  void* scratch = own(bytes);
+  void* result = scratch(bytes);
   // Some outputs are added to, or are the input of a second phase.
-  if (bytes > 0) std::memcpy(scratch, target.data, bytes);
-  copy_back_.push_back({name, Napi::Persistent(object_.Get(name).As<Napi::Object>()), type, scratch, bytes});
-  return scratch;
+  if (bytes > 0) std::memcpy(result, target.data, bytes);
+  copy_back_.push_back({name, Napi::Persistent(object_.Get(name).As<Napi::Object>()), type, result, bytes});
+  return result;
 }
 
 const uint8_t* Arguments::optional_bytes(const char* name, int64_t count) {
@@ -154,7 +152,7 @@ const int64_t* Arguments::offsets(const char* name, int64_t count) {
     throw_argument(env(), std::string(name) + " has " + std::to_string(raw.elements) +
                               " elements; expected " + std::to_string(count));
   }
-  int64_t* copy = static_cast<int64_t*>(own(static_cast<size_t>(count) * sizeof(int64_t)));
+  int64_t* copy = static_cast<int64_t*>(scratch(static_cast<size_t>(count) * sizeof(int64_t)));
   for (int64_t i = 0; i < count; ++i) {
     const double value = raw.type == napi_int32_array ? static_cast<const int32_t*>(raw.data)[i]
                                                       : static_cast<const double*>(raw.data)[i];

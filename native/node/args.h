@@ -72,7 +72,6 @@ class Arguments {
  private:
   struct View {
     void* data;
-    size_t elements;
     bool shared;
   };
   struct CopyBack {
@@ -84,7 +83,6 @@ class Arguments {
   };
 
   View view(const char* name, napi_typedarray_type type, int64_t count, size_t element_size);
-  void* own(size_t bytes);
   template <class T>
   const T* input(const char* name, napi_typedarray_type type, int64_t count) {
     return static_cast<const T*>(input_bytes(name, type, count, sizeof(T)));

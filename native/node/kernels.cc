@@ -28,19 +28,25 @@ int64_t extent(const Arguments& in, int64_t rows, int64_t stride, int64_t column
   return elements + columns;
 }
 
-// Wraps a C call as a job's work: holds the context, sets the cancel flag, turns the status into ours. The
-// context is looked up when the job runs, since it may have been replaced after the call was queued.
+// A C call with the job's cancel flag set; its status as ours.
+template <class Args>
+Status run(lap_context* ctx, const int32_t* cancel, lap_status (*function)(lap_context*, const Args*),
+           const Args& args) {
+  lap_context_set_cancel(ctx, cancel);
+  const lap_status code = function(ctx, &args);
+  lap_context_set_cancel(ctx, nullptr);
+  return {code, lap_error_message(ctx)};
+}
+
+// Wraps a C call as a job's work, which holds the context. The context is looked up when the job runs, since
+// it may have been replaced after the call was queued.
 template <class Args>
 std::function<Status(const int32_t*)> call(Environment& owner,
                                            lap_status (*function)(lap_context*, const Args*),
                                            const Args& args) {
   return [&owner, function, args](const int32_t* cancel) -> Status {
     std::lock_guard<std::mutex> lock(owner.context_mutex);
-    lap_context* ctx = owner.context;
-    lap_context_set_cancel(ctx, cancel);
-    const lap_status code = function(ctx, &args);
-    lap_context_set_cancel(ctx, nullptr);
-    return {code, lap_error_message(ctx)};
+    return run(owner.context, cancel, function, args);
   };
 }
 
@@ -53,18 +59,14 @@ std::function<Status(const int32_t*)> call(Environment& owner,
                                            const Args& args) {
   return [&owner, function, query, args](const int32_t* cancel) -> Status {
     std::lock_guard<std::mutex> lock(owner.context_mutex);
-    lap_context* ctx = owner.context;
     Args own = args;
-    lap_status code = query(ctx, &own, &own.workspace_bytes);
-    if (code != LAP_OK) return {code, lap_error_message(ctx)};
+    const lap_status code = query(owner.context, &own, &own.workspace_bytes);
+    if (code != LAP_OK) return {code, lap_error_message(owner.context)};
     std::unique_ptr<unsigned char[]> workspace(new (std::nothrow) unsigned char[own.workspace_bytes]);
     if (workspace == nullptr)
       return out_of_memory("a workspace of " + std::to_string(own.workspace_bytes) + " bytes");
     own.workspace = workspace.get();
-    lap_context_set_cancel(ctx, cancel);
-    code = function(ctx, &own);
-    lap_context_set_cancel(ctx, nullptr);
-    return {code, lap_error_message(ctx)};
+    return run(owner.context, cancel, function, own);
   };
 }
 

@@ -35,6 +35,9 @@ class PolicyHandle : public Napi::ObjectWrap<PolicyHandle> {
     };
   }
 
+  template <class Copy>
+  std::function<Status(const int32_t*)> on_span(const Arguments& in, int64_t size, const Copy& copy);
+
   Napi::Value forward(const Napi::CallbackInfo& info);
   Napi::Value backward(const Napi::CallbackInfo& info);
   Napi::Value zero_gradients(const Napi::CallbackInfo& info);
@@ -178,35 +181,34 @@ int64_t elements_of(const Napi::CallbackInfo& info) {
   return static_cast<int64_t>(data.As<Napi::TypedArray>().ElementLength());
 }
 
+// Reads or writes one tensor of a buffer: `copy(span, bytes)` moves the data either way.
+template <class Copy>
+std::function<Status(const int32_t*)> PolicyHandle::on_span(const Arguments& in, int64_t size,
+                                                            const Copy& copy) {
+  const PolicyBuffer which = buffer_of(in);
+  const std::string name = in.text("name");
+  return locked([=](Policy& policy) -> Status {
+    float* data = nullptr;
+    LAP_TRY(find_span(policy, which, name, size, &data));
+    copy(data, static_cast<size_t>(size) * sizeof(float));
+    return ok_status();
+  });
+}
+
 Napi::Value PolicyHandle::read(const Napi::CallbackInfo& info) {
   return dispatch(info, [&](Job& job) {
-    Arguments& in = job.arguments;
-    const PolicyBuffer which = buffer_of(in);
-    const std::string name = in.text("name");
     const int64_t size = elements_of(info);
-    float* target = in.float_output("data", size);
-    return locked([=](Policy& policy) -> Status {
-      float* data = nullptr;
-      LAP_TRY(find_span(policy, which, name, size, &data));
-      std::memcpy(target, data, static_cast<size_t>(size) * sizeof(float));
-      return ok_status();
-    });
+    float* target = job.arguments.float_output("data", size);
+    return on_span(job.arguments, size,
+                   [=](const float* data, size_t bytes) { std::memcpy(target, data, bytes); });
   });
 }
 
 Napi::Value PolicyHandle::write(const Napi::CallbackInfo& info) {
   return dispatch(info, [&](Job& job) {
-    Arguments& in = job.arguments;
-    const PolicyBuffer which = buffer_of(in);
-    const std::string name = in.text("name");
     const int64_t size = elements_of(info);
-    const float* source = in.floats("data", size);
-    return locked([=](Policy& policy) -> Status {
-      float* data = nullptr;
-      LAP_TRY(find_span(policy, which, name, size, &data));
-      std::memcpy(data, source, static_cast<size_t>(size) * sizeof(float));
-      return ok_status();
-    });
+    const float* source = job.arguments.floats("data", size);
+    return on_span(job.arguments, size, [=](float* data, size_t bytes) { std::memcpy(data, source, bytes); });
   });
 }
 
