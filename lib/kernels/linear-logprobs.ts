@@ -8,13 +8,13 @@ import {
   type Logprobs,
 } from './logprobs.ts';
 import { addon, callAsync, callSync, type NativeArguments } from './native.ts';
-import { Tensor } from './tensor.ts';
+import { FLOAT_DTYPES, type FloatDType, Tensor } from './tensor.ts';
 
 export interface LinearLogprobsInput {
   /** [T, H]. */
-  hidden: Tensor<'f32' | 'bf16'>;
+  hidden: Tensor<FloatDType>;
   /** [V, H], of the same dtype: the head. */
-  weight: Tensor<'f32' | 'bf16'>;
+  weight: Tensor<FloatDType>;
   /** [T], each in [0, V) or the ignore index. */
   targets: Tensor<'i32'>;
 }
@@ -37,7 +37,7 @@ export interface LinearBackwardOptions extends LogprobOptions {
 }
 
 function input({ hidden, weight, targets }: LinearLogprobsInput): NativeArguments {
-  checkTensor('hidden', hidden, ['f32', 'bf16'], [null, null]);
+  checkTensor('hidden', hidden, FLOAT_DTYPES, [null, null]);
   const [rows, width] = hidden.shape as [number, number];
   checkTensor('weight', weight, [hidden.dtype], [null, width]);
   const vocab = weight.shape[0] as number;

@@ -16,8 +16,10 @@ export interface Logprobs {
 
 /** Options of both log-prob operations. */
 export interface LogprobOptions {
-  /** Logits are divided by it; > 0, default 1. */
-  temperature?: number;
+  /** Logits are divided by it, after the softcap: one for all rows, or [T]; > 0, default 1. */
+  temperature?: number | Tensor<'f32'>;
+  /** Logits become softcap x tanh(logit / softcap) first; > 0, default none. */
+  softcap?: number;
   /** A negative target that marks rows to leave out; default -100. */
   ignoreIndex?: number;
 }
@@ -37,15 +39,25 @@ export interface LogprobColumns {
   dlogp: Tensor<'f32'>;
 }
 
-function logprobOptions(options: LogprobOptions): NativeArguments {
+/** The options of a logit transform, over `rows` rows. */
+function transform({ temperature = 1, softcap }: LogprobOptions, rows: number): NativeArguments {
+  const perRow = typeof temperature === 'object';
   return {
-    temperature: checkNumber('temperature', options.temperature ?? 1, Number.MIN_VALUE, Number.MAX_VALUE),
+    temperature: perRow ? 1 : checkNumber('temperature', temperature, Number.MIN_VALUE, Number.MAX_VALUE),
+    temperatures: perRow ? checkTensor('temperature', temperature, ['f32'], [rows]).data : undefined,
+    softcap: softcap === undefined ? 0 : checkNumber('softcap', softcap, Number.MIN_VALUE, Number.MAX_VALUE),
+  };
+}
+
+function logprobOptions(options: LogprobOptions, rows: number): NativeArguments {
+  return {
+    ...transform(options, rows),
     ignoreIndex: checkInteger('ignoreIndex', options.ignoreIndex ?? -100, -(2 ** 31), -1),
   };
 }
 
-const FORWARD_OPTIONS = ['temperature', 'ignoreIndex', 'entropy', 'out', 'signal'];
-const BACKWARD_OPTIONS = ['temperature', 'ignoreIndex', 'signal'];
+const FORWARD_OPTIONS = ['temperature', 'softcap', 'ignoreIndex', 'entropy', 'out', 'signal'];
+const BACKWARD_OPTIONS = ['temperature', 'softcap', 'ignoreIndex', 'signal'];
 
 /** The three outputs of a forward: the caller's where given, else new. */
 function forwardOutputs(rows: number, options: LogprobForwardOptions): Logprobs {
@@ -68,7 +80,7 @@ export function forwardCall(
   const results = forwardOutputs(input.rows as number, options);
   const { logp, lse, entropy } = results;
   const places = { logp: logp.data, lse: lse.data, entropy: entropy?.data };
-  return [{ ...input, ...logprobOptions(options), ...places }, results];
+  return [{ ...input, ...logprobOptions(options, input.rows as number), ...places }, results];
 }
 
 /** Arguments of a backward call over `input`, its places for gradients left out. */
@@ -82,5 +94,5 @@ export function backwardCall(
   const column = (name: keyof LogprobColumns) =>
     checkTensor(name, columns[name], ['f32'], [input.rows as number]).data;
   const data = { logp: column('logp'), lse: column('lse'), dlogp: column('dlogp') };
-  return { ...input, ...logprobOptions(options), ...data };
+  return { ...input, ...logprobOptions(options, input.rows as number), ...data };
 }

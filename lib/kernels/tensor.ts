@@ -1,15 +1,19 @@
 import { LapidaryError } from '../errors.ts';
 
-/** Element types. bf16 is carried in a Uint16Array, one 16-bit pattern per element. */
-export type DType = 'f32' | 'bf16' | 'i32';
+/** Element types. bf16 and f16 are carried in a Uint16Array, one 16-bit pattern per element. */
+export type DType = 'f32' | 'bf16' | 'f16' | 'i32';
+/** Element types of logits, hidden states and weights. */
+export type FloatDType = 'f32' | 'bf16' | 'f16';
+export const FLOAT_DTYPES: readonly FloatDType[] = ['f32', 'bf16', 'f16'];
 
 interface ArrayOf {
   f32: Float32Array;
   bf16: Uint16Array;
+  f16: Uint16Array;
   i32: Int32Array;
 }
 
-const ARRAYS = { f32: Float32Array, bf16: Uint16Array, i32: Int32Array } as const;
+const ARRAYS = { f32: Float32Array, bf16: Uint16Array, f16: Uint16Array, i32: Int32Array } as const;
 
 /**
  * A dense row-major array with its element type and shape.
@@ -95,7 +99,7 @@ function elementCount(shape: readonly number[]): number {
 function badDType(dtype: unknown): LapidaryError {
   return new LapidaryError(
     'ERR_LAPIDARY_ARGUMENT',
-    `dtype: expected f32, bf16 or i32, got ${String(dtype)}`,
+    `dtype: expected f32, bf16, f16 or i32, got ${String(dtype)}`,
     {
       argument: 'dtype',
     },

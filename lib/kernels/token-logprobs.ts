@@ -8,22 +8,22 @@ import {
   type Logprobs,
 } from './logprobs.ts';
 import { addon, callAsync, callSync, type NativeArguments } from './native.ts';
-import { Tensor } from './tensor.ts';
+import { FLOAT_DTYPES, type FloatDType, Tensor } from './tensor.ts';
 
 export interface TokenLogprobsInput {
   /** [T, V]. */
-  logits: Tensor<'f32' | 'bf16'>;
+  logits: Tensor<FloatDType>;
   /** [T], each in [0, V) or the ignore index. */
   targets: Tensor<'i32'>;
 }
 
 export interface TokenLogprobsGradient extends TokenLogprobsInput, LogprobColumns {
   /** [T, V] of the logits' dtype: the gradient's place; may be `logits` itself. Default: a new tensor. */
-  dlogits?: Tensor<'f32' | 'bf16'>;
+  dlogits?: Tensor<FloatDType>;
 }
 
 function input({ logits, targets }: TokenLogprobsInput): NativeArguments {
-  checkTensor('logits', logits, ['f32', 'bf16'], [null, null]);
+  checkTensor('logits', logits, FLOAT_DTYPES, [null, null]);
   const [rows, vocab] = logits.shape as [number, number];
   checkTensor('targets', targets, ['i32'], [rows]);
   return { logits: logits.data, dtype: logits.dtype, rows, vocab, rowStride: vocab, targets: targets.data };
@@ -32,7 +32,7 @@ function input({ logits, targets }: TokenLogprobsInput): NativeArguments {
 function prepareBackward(
   given: TokenLogprobsGradient,
   options: LogprobOptions,
-): [NativeArguments, Tensor<'f32' | 'bf16'>] {
+): [NativeArguments, Tensor<FloatDType>] {
   const args = backwardCall(input(given), given, options);
   const { rows, vocab } = args as { rows: number; vocab: number };
   const dlogits = given.dlogits ?? Tensor.alloc(given.logits.dtype, [rows, vocab]);
@@ -65,7 +65,7 @@ export function tokenLogprobsSync(given: TokenLogprobsInput, options: LogprobFor
 export async function tokenLogprobsBackward(
   given: TokenLogprobsGradient,
   options: LogprobOptions & { signal?: AbortSignal } = {},
-): Promise<Tensor<'f32' | 'bf16'>> {
+): Promise<Tensor<FloatDType>> {
   const [args, dlogits] = prepareBackward(given, options);
   await callAsync(addon().tokenLogprobsBackward, args, options.signal);
   return dlogits;
@@ -75,7 +75,7 @@ export async function tokenLogprobsBackward(
 export function tokenLogprobsBackwardSync(
   given: TokenLogprobsGradient,
   options: LogprobOptions = {},
-): Tensor<'f32' | 'bf16'> {
+): Tensor<FloatDType> {
   const [args, dlogits] = prepareBackward(given, options);
   callSync(addon().tokenLogprobsBackward, args);
   return dlogits;

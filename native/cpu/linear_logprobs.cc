@@ -50,7 +50,7 @@ size_t linear_logprobs_workspace(const ThreadPool& pool, const Implementation& c
 
 Status linear_logprobs(ThreadPool& pool, const Implementation& cpu, const lap_linear_logprobs_args& args) {
   Workspace work(args.workspace, pool, cpu, args);
-  const float inv_t = 1.f / args.temperature;
+  const float inv_t = 1.f / args.transform.temperature;
   const bool want_entropy = args.entropy != nullptr;
   const MatrixView hidden{args.hidden, args.dtype, args.hidden_stride, 1};
   for (int64_t t = 0; t < args.rows; ++t)

@@ -4,7 +4,7 @@
 // recomputation.
 #include <cstring>
 
-#include "core/numerics.h"
+#include "cpu/element.h"
 #include "cpu/linear_logprobs.h"
 #include "cpu/logit_math.h"
 #include "cpu/vocab_tile.h"
@@ -35,11 +35,6 @@ struct Workspace {
   float *target_logit, *hidden, *dhidden, *dlogits, *packed_weight, *product, *scratch;
 };
 
-float element(const void* data, lap_dtype dtype, int64_t i) {
-  return dtype == LAP_F32 ? static_cast<const float*>(data)[i]
-                          : bf16_to_f32(static_cast<const uint16_t*>(data)[i]);
-}
-
 // One chunk of active rows: `rows` of them, indices in `active`.
 class Chunk {
  public:
@@ -52,7 +47,7 @@ class Chunk {
     pool_.parallel_for(rows_, [&](int64_t r, int) {
       float* row = work_.hidden + r * width;
       const int64_t base = active_[r] * args_.hidden_stride;
-      for (int64_t h = 0; h < width; ++h) row[h] = element(args_.hidden, args_.dtype, base + h);
+      for (int64_t h = 0; h < width; ++h) row[h] = load_element(args_.hidden, args_.dtype, base + h);
       std::memset(work_.dhidden + r * width, 0, static_cast<size_t>(width) * sizeof(float));
     });
   }
@@ -64,8 +59,8 @@ class Chunk {
       const float* row = work_.hidden + r * args_.width;
       double sum = 0;
       for (int64_t h = 0; h < args_.width; ++h)
-        sum += static_cast<double>(row[h]) * element(args_.weight, args_.dtype, base + h);
-      work_.target_logit[r] = static_cast<float>(sum) / args_.temperature;
+        sum += static_cast<double>(row[h]) * load_element(args_.weight, args_.dtype, base + h);
+      work_.target_logit[r] = static_cast<float>(sum) / args_.transform.temperature;
     });
   }
 
@@ -84,7 +79,7 @@ class Chunk {
   }
 
   void add_to_hidden(int64_t first, int64_t count) {
-    const int64_t bytes = first * args_.weight_stride * (args_.dtype == LAP_F32 ? 4 : 2);
+    const int64_t bytes = first * args_.weight_stride * element_size(args_.dtype);
     const MatrixView weight{static_cast<const char*>(args_.weight) + bytes, args_.dtype, args_.weight_stride,
                             1};
     gemm(pool_, cpu_,
@@ -111,7 +106,7 @@ class Chunk {
     const int64_t t = active_[r];
     const int64_t local = args_.targets[t] - first;
     const bool holds_target = local >= 0 && local < count;
-    const float inv_t = 1.f / args_.temperature, g = args_.dlogp[t];
+    const float inv_t = 1.f / args_.transform.temperature, g = args_.dlogp[t];
     const SplitLse lse = split_lse(args_.lse[t], args_.logp[t], work_.target_logit[r]);
     cpu_.softmax_gradient(logits, LAP_F32, count, inv_t, lse.high, lse.low, -g * inv_t, logits);
     if (holds_target) logits[local] = g * inv_t * one_minus_p(args_.logp[t]);

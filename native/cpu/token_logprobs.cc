@@ -6,41 +6,22 @@
 #include <algorithm>
 #include <cstring>
 
-#include "core/numerics.h"
+#include "cpu/element.h"
 #include "cpu/logit_math.h"
 
 namespace lapidary {
-namespace {
-
-size_t dtype_size(lap_dtype dtype) { return dtype == LAP_F32 ? 4 : 2; }
-
-float load_one(const void* row, lap_dtype dtype, int64_t i) {
-  return dtype == LAP_F32 ? static_cast<const float*>(row)[i]
-                          : bf16_to_f32(static_cast<const uint16_t*>(row)[i]);
-}
-
-void store_one(void* row, lap_dtype dtype, int64_t i, float value) {
-  if (dtype == LAP_F32) {
-    static_cast<float*>(row)[i] = value;
-  } else {
-    static_cast<uint16_t*>(row)[i] = f32_to_bf16(value);
-  }
-}
-
-}  // namespace
-
 Status token_logprobs(ThreadPool& pool, const Implementation& cpu, const lap_token_logprobs_args& args) {
-  const float inv_t = 1.f / args.temperature;
+  const float inv_t = 1.f / args.transform.temperature;
   const bool want_entropy = args.entropy != nullptr;
   pool.parallel_for(args.rows, [&](int64_t t, int) {
     const int32_t target = args.targets[t];
     RowResult result{0.f, 0.f, 0.f};
     if (target != args.ignore_index) {
-      const void* row = static_cast<const char*>(args.logits) +
-                        t * args.row_stride * static_cast<int64_t>(dtype_size(args.dtype));
+      const void* row =
+          static_cast<const char*>(args.logits) + t * args.row_stride * element_size(args.dtype);
       LogitStats others = cpu.logit_stats(row, args.dtype, 0, target, inv_t, want_entropy);
       merge(&others, cpu.logit_stats(row, args.dtype, target + 1, args.vocab, inv_t, want_entropy));
-      result = finish_row(others, load_one(row, args.dtype, target) * inv_t);
+      result = finish_row(others, load_element(row, args.dtype, target) * inv_t);
     }
     args.logp[t] = result.logp;
     args.lse[t] = result.lse;
@@ -51,8 +32,8 @@ Status token_logprobs(ThreadPool& pool, const Implementation& cpu, const lap_tok
 
 Status token_logprobs_backward(ThreadPool& pool, const Implementation& cpu,
                                const lap_token_logprobs_backward_args& args) {
-  const float inv_t = 1.f / args.temperature;
-  const int64_t size = static_cast<int64_t>(dtype_size(args.dtype));
+  const float inv_t = 1.f / args.transform.temperature;
+  const int64_t size = element_size(args.dtype);
   pool.parallel_for(args.rows, [&](int64_t t, int) {
     const int32_t target = args.targets[t];
     const void* row = static_cast<const char*>(args.logits) + t * args.row_stride * size;
@@ -63,9 +44,9 @@ Status token_logprobs_backward(ThreadPool& pool, const Implementation& cpu,
       return;
     }
     // Read before the row is overwritten: dlogits may be the logits' own buffer.
-    const SplitLse lse = split_lse(args.lse[t], args.logp[t], load_one(row, args.dtype, target) * inv_t);
+    const SplitLse lse = split_lse(args.lse[t], args.logp[t], load_element(row, args.dtype, target) * inv_t);
     cpu.softmax_gradient(row, args.dtype, args.vocab, inv_t, lse.high, lse.low, -g * inv_t, out);
-    store_one(out, args.dtype, target, g * inv_t * one_minus_p(args.logp[t]));
+    store_element(out, args.dtype, target, g * inv_t * one_minus_p(args.logp[t]));
   });
   return pool.is_cancelled() ? cancelled() : ok_status();
 }

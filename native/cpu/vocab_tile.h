@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "cpu/element.h"
 #include "cpu/gemm.h"
 
 namespace lapidary {
@@ -13,7 +14,7 @@ namespace lapidary {
 constexpr int64_t kVocabTile = 512;
 
 inline MatrixView weight_tile(const void* weight, lap_dtype dtype, int64_t stride, int64_t first) {
-  const int64_t bytes = first * stride * (dtype == LAP_F32 ? 4 : 2);
+  const int64_t bytes = first * stride * element_size(dtype);
   // As b[H, tile]: column v of the product is row `first + v` of the weight.
   return {static_cast<const char*>(weight) + bytes, dtype, 1, stride};
 }

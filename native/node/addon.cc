@@ -62,7 +62,9 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new Environment(env));
   exports.Set("configure", Napi::Function::New(env, configure));
   exports.Set("describe", Napi::Function::New(env, describe));
-  export_kernels(env, exports);
+  export_token_logprobs(env, exports);
+  export_linear_logprobs(env, exports);
+  export_policy_loss(env, exports);
   export_policy(env, exports);
   return exports;
 }

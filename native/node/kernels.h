@@ -4,7 +4,9 @@
 
 namespace lapidary::node {
 
-// Adds the kernel operations to the addon's exports.
-void export_kernels(Napi::Env env, Napi::Object exports);
+// Each adds one operation's functions to the addon's exports.
+void export_token_logprobs(Napi::Env env, Napi::Object exports);
+void export_linear_logprobs(Napi::Env env, Napi::Object exports);
+void export_policy_loss(Napi::Env env, Napi::Object exports);
 
 }  // namespace lapidary::node

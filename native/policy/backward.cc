@@ -113,7 +113,7 @@ class BackwardPass {
     args.width = args.hidden_stride = args.weight_stride = width_;
     args.targets = forward.targets;
     args.ignore_index = forward.ignore_index;
-    args.temperature = forward.temperature;
+    args.transform = forward.transform;
     args.logp = forward.logp;
     args.lse = forward.lse;
     args.dlogp = memory_->dlogp;

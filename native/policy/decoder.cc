@@ -51,7 +51,7 @@ lap_linear_logprobs_args Decoder::head_arguments(int64_t rows) {
   args.width = args.hidden_stride = args.weight_stride = plan_.net.config.width;
   args.targets = tokens_;
   args.ignore_index = kNoTarget;
-  args.temperature = 1.f;
+  args.transform.temperature = 1.f;
   args.logp = logp_;
   args.lse = lse_;
   return args;

@@ -141,7 +141,7 @@ lap_linear_logprobs_args Policy::head_arguments() const {
   args.width = args.hidden_stride = args.weight_stride = config_.width;
   args.targets = at.batch.targets;
   args.ignore_index = kNoTarget;
-  args.temperature = 1.f;
+  args.transform.temperature = 1.f;
   args.logp = at.logp;
   args.lse = at.lse;
   return args;

@@ -30,7 +30,7 @@ static void log_probs(lap_context* ctx) {
   args.vocab = args.row_stride = 3;
   args.targets = targets;
   args.ignore_index = -100;
-  args.temperature = 1;
+  args.transform.temperature = 1;
   args.logp = logp;
   args.lse = lse;
   args.entropy = entropy;

@@ -43,7 +43,7 @@ function* nativeUses() {
       yield {
         file: `native/${file}`,
         from,
-        to: target === 'lapidary.h' ? 'include' : target!.split('/')[0]!,
+        to: /^lapidary(\.h|\/)/.test(target!) ? 'include' : target!.split('/')[0]!,
       };
     }
   }

@@ -1,11 +1,11 @@
 import { fromBf16, toBf16 } from '../../lib/kernels/bf16.ts';
-import { Tensor } from '../../lib/kernels/tensor.ts';
+import { type FloatDType, Tensor } from '../../lib/kernels/tensor.ts';
 import type { Random } from '../random.ts';
 import type { FloatType } from './compare.ts';
 
 /** A kernel input, and the very numbers it holds after rounding to its element type. */
 export interface Matrix {
-  tensor: Tensor<'f32' | 'bf16'>;
+  tensor: Tensor<FloatDType>;
   values: Float64Array;
   rows: number;
   columns: number;
@@ -22,7 +22,7 @@ export function matrix(
   columns: number,
   element: (row: number, column: number) => number,
 ): Matrix {
-  const tensor = Tensor.alloc(dtype, [rows, columns]) as Tensor<'f32' | 'bf16'>;
+  const tensor = Tensor.alloc(dtype, [rows, columns]) as Tensor<FloatDType>;
   const values = new Float64Array(rows * columns);
   for (let r = 0; r < rows; r++) {
     for (let c = 0; c < columns; c++) {
@@ -39,7 +39,7 @@ export function rowOf(of: Matrix, row: number): Float64Array {
 }
 
 /** The rows [begin, end) of a two-dimensional tensor as a tensor of their own. */
-export function rowsOf<D extends 'f32' | 'bf16'>(tensor: Tensor<D>, begin: number, end: number): Tensor<D> {
+export function rowsOf<D extends FloatDType>(tensor: Tensor<D>, begin: number, end: number): Tensor<D> {
   const columns = tensor.shape[1]!;
   const part = Tensor.alloc(tensor.dtype, [end - begin, columns]);
   part.data.set(tensor.data.subarray(begin * columns, end * columns));
@@ -55,6 +55,6 @@ export function floats(values: ArrayLike<number>): Tensor<'f32'> {
 }
 
 /** The values of a float tensor as numbers, whatever its element type. */
-export function decode(tensor: Tensor<'f32' | 'bf16'>): Float64Array {
+export function decode(tensor: Tensor<FloatDType>): Float64Array {
   return Float64Array.from(tensor.data, (x) => (tensor.dtype === 'f32' ? x : fromBf16(x)));
 }

@@ -15,7 +15,7 @@ import {
 } from '../../lib/kernels/token-logprobs.ts';
 import { seededRandom } from '../random.ts';
 import { floats, ints, matrix, normal } from './batches.ts';
-import { expectSameBits, use, VARIANTS } from './compare.ts';
+import { expectSameBits, type FloatType, use, VARIANTS } from './compare.ts';
 import { backward, forward, inputOf, linearCase } from './linear-problems.ts';
 import { pack, randomSequences } from './sequences.ts';
 
@@ -28,7 +28,7 @@ function diagnosticsOf({ diagnostics }: PolicyLossResult): Float64Array {
 }
 
 /** One round of every operation; the asynchronous forms where `async`. */
-function problem(dtype: 'f32' | 'bf16') {
+function problem(dtype: FloatType) {
   const random = seededRandom(SEED);
   const logits = matrix(dtype, 70, 517, () => 3 * normal(random)).tensor;
   const targets = ints(Array.from({ length: 70 }, () => random.int(0, 516)));

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { LogprobOptions } from '../../lib/kernels/logprobs.ts';
-import { Tensor } from '../../lib/kernels/tensor.ts';
+import { type FloatDType, Tensor } from '../../lib/kernels/tensor.ts';
 import { tokenLogprobsBackwardSync, tokenLogprobsSync } from '../../lib/kernels/token-logprobs.ts';
 import { oracleRow, oracleRowGradient } from '../oracle/token-logprobs.ts';
 import { seededRandom } from '../random.ts';
@@ -131,7 +131,7 @@ describe.each(VARIANTS)(`token log-probs backward, $implementation $dtype (seed 
   it('writes 0 to ignored rows and rows of dlogp = 0 without reading their logits', () => {
     use(implementation);
     const logits = matrix(dtype, 3, 13, (t, v) => (t < 2 ? Number.NaN : v));
-    const dlogits = Tensor.alloc(dtype, [3, 13]) as Tensor<'f32' | 'bf16'>;
+    const dlogits = Tensor.alloc(dtype, [3, 13]) as Tensor<FloatDType>;
     dlogits.data.fill(7);
     const vectors = { logp: floats([0, -1, -1]), lse: floats([0, 1, 1]), dlogp: floats([5, 0, 1]) };
     tokenLogprobsBackwardSync({ logits: logits.tensor, targets: ints([-100, 2, 3]), ...vectors, dlogits });

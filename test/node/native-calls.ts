@@ -4,7 +4,7 @@ import { addon, type KernelCall, type NativeArguments } from '../../lib/kernels/
  * A valid, tiny argument object for each native kernel call, as native/node/kernels.cc reads it: the boundary is
  * tested below the TypeScript checks, since a wrong view there would read foreign memory.
  */
-const ROWS = { rows: 2, vocab: 5, ignoreIndex: -100, temperature: 1, dtype: 'f32' };
+const ROWS = { rows: 2, vocab: 5, ignoreIndex: -100, temperature: 1, softcap: 0, dtype: 'f32' };
 const LOSS = {
   ...{ gate: 1, ratioAnchor: 1, clipLow: 0.2, clipHigh: 0.2, sequenceTerm: 1, sequenceAnchor: 3, tau: 0.1 },
   ...{ tokens: 3, sequences: 2 },

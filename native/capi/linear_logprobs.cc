@@ -1,0 +1,78 @@
+#include "cpu/linear_logprobs.h"
+
+#include "capi/checks.h"
+#include "capi/guarded.h"
+
+namespace lapidary {
+namespace {
+
+// With `sizes_only` the buffers are not looked at: for the size queries.
+template <class Args>
+Status check_linear(const Args& args, bool sizes_only) {
+  LAP_TRY(check_rows(args, !sizes_only));
+  LAP_TRY(in_range(args.width, 1, "width"));
+  if (sizes_only) return ok_status();
+  LAP_TRY(check_matrix(args.hidden, args.rows, args.width, args.hidden_stride, "hidden"));
+  return check_matrix(args.weight, args.vocab, args.width, args.weight_stride, "weight");
+}
+
+Status check(const lap_linear_logprobs_args* args, bool sizes_only) {
+  LAP_TRY(not_null(args, "args"));
+  LAP_TRY(check_struct(args->struct_size, sizeof *args, "lap_linear_logprobs_args"));
+  LAP_TRY(check_linear(*args, sizes_only));
+  if (sizes_only || args->rows == 0) return ok_status();
+  LAP_TRY(not_null(args->logp, "logp"));
+  return not_null(args->lse, "lse");
+}
+
+Status check(const lap_linear_logprobs_backward_args* args, bool sizes_only) {
+  LAP_TRY(not_null(args, "args"));
+  LAP_TRY(check_struct(args->struct_size, sizeof *args, "lap_linear_logprobs_backward_args"));
+  LAP_TRY(check_linear(*args, sizes_only));
+  if (sizes_only || args->rows == 0) return ok_status();
+  LAP_TRY(not_null(args->logp, "logp"));
+  LAP_TRY(not_null(args->lse, "lse"));
+  return not_null(args->dlogp, "dlogp");
+}
+
+}  // namespace
+}  // namespace lapidary
+
+using namespace lapidary;
+
+lap_status lap_linear_logprobs_workspace(lap_context* ctx, const lap_linear_logprobs_args* args,
+                                         size_t* bytes) {
+  return guarded(ctx, [&]() -> Status {
+    LAP_TRY(check(args, true));
+    *bytes = linear_logprobs_workspace(ctx->pool, *ctx->cpu, *args);
+    return ok_status();
+  });
+}
+
+lap_status lap_linear_logprobs(lap_context* ctx, const lap_linear_logprobs_args* args) {
+  return guarded(ctx, [&]() -> Status {
+    LAP_TRY(check(args, false));
+    LAP_TRY(check_workspace(args->workspace, args->workspace_bytes,
+                            linear_logprobs_workspace(ctx->pool, *ctx->cpu, *args)));
+    return linear_logprobs(ctx->pool, *ctx->cpu, *args);
+  });
+}
+
+lap_status lap_linear_logprobs_backward_workspace(lap_context* ctx,
+                                                  const lap_linear_logprobs_backward_args* args,
+                                                  size_t* bytes) {
+  return guarded(ctx, [&]() -> Status {
+    LAP_TRY(check(args, true));
+    *bytes = linear_logprobs_backward_workspace(ctx->pool, *ctx->cpu, *args);
+    return ok_status();
+  });
+}
+
+lap_status lap_linear_logprobs_backward(lap_context* ctx, const lap_linear_logprobs_backward_args* args) {
+  return guarded(ctx, [&]() -> Status {
+    LAP_TRY(check(args, false));
+    LAP_TRY(check_workspace(args->workspace, args->workspace_bytes,
+                            linear_logprobs_backward_workspace(ctx->pool, *ctx->cpu, *args)));
+    return linear_logprobs_backward(ctx->pool, *ctx->cpu, *args);
+  });
+}

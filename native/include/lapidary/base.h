@@ -1,0 +1,58 @@
+#ifndef LAPIDARY_BASE_H_
+#define LAPIDARY_BASE_H_
+
+/* Status, element types and the context: what every operation of the C ABI shares. */
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(_WIN32)
+#define LAP_API __declspec(dllexport)
+#else
+#define LAP_API __attribute__((visibility("default")))
+#endif
+
+typedef enum lap_status {
+  LAP_OK = 0,
+  LAP_INVALID_ARGUMENT = 1, /* the message names the argument */
+  LAP_OUT_OF_MEMORY = 2,
+  LAP_CANCELLED = 3,  /* the cancel flag was raised; outputs are unspecified */
+  LAP_WRONG_STATE = 4 /* e.g. backward before forward */
+} lap_status;
+
+/* bf16 and f16 elements are 16-bit patterns. */
+typedef enum lap_dtype { LAP_F32 = 0, LAP_BF16 = 1, LAP_F16 = 2 } lap_dtype;
+
+/* ---- context: thread pool and implementation, both chosen at creation ---- */
+typedef struct lap_context lap_context;
+
+typedef struct lap_context_options {
+  size_t struct_size;
+  int32_t threads;            /* 0: one per core that the process may use */
+  const char* implementation; /* NULL: the best this CPU supports; else "portable", "avx2" */
+} lap_context_options;
+
+LAP_API lap_status lap_context_create(const lap_context_options* options, lap_context** out);
+LAP_API void lap_context_destroy(lap_context* ctx);
+/* Message of the last failed call on this context; "" after a success. Valid until the next call. */
+LAP_API const char* lap_error_message(const lap_context* ctx);
+LAP_API const char* lap_context_implementation(const lap_context* ctx);
+LAP_API int32_t lap_context_threads(const lap_context* ctx);
+/* A flag polled between tiles: non-zero stops the running call with LAP_CANCELLED. NULL: none. */
+LAP_API void lap_context_set_cancel(lap_context* ctx, const int32_t* flag);
+
+/* ---- how logits become z, in all operations over a vocabulary ----
+ * z = cap(logit) / temperature, cap(x) = softcap * tanh(x / softcap), or x itself where softcap is 0. */
+typedef struct lap_logit_transform {
+  float temperature;         /* > 0, finite, with a finite reciprocal; used where temperatures is NULL */
+  const float* temperatures; /* [T], one per row, each as above; or NULL */
+  float softcap;             /* >= 0, finite; 0: none */
+} lap_logit_transform;
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* LAPIDARY_BASE_H_ */

@@ -1,0 +1,61 @@
+#ifndef LAPIDARY_LINEAR_LOGPROBS_H_
+#define LAPIDARY_LINEAR_LOGPROBS_H_
+
+#include "lapidary/base.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- linear log-probs: hidden [T,H] x weight [V,H] -> the same outputs, [T,V] never held ----
+ * Workspace is O(T + tile), from the size query; any alignment will do. */
+typedef struct lap_linear_logprobs_args {
+  size_t struct_size;
+  const void* hidden; /* [T,H], rows hidden_stride apart */
+  const void* weight; /* [V,H], rows weight_stride apart */
+  lap_dtype dtype;    /* of hidden and weight */
+  int64_t rows, vocab, width, hidden_stride, weight_stride;
+  const int32_t* targets;
+  int32_t ignore_index;
+  lap_logit_transform transform;
+  float* logp;
+  float* lse;
+  float* entropy; /* or NULL */
+  void* workspace;
+  size_t workspace_bytes;
+} lap_linear_logprobs_args;
+LAP_API lap_status lap_linear_logprobs_workspace(lap_context* ctx, const lap_linear_logprobs_args* args,
+                                                 size_t* bytes);
+LAP_API lap_status lap_linear_logprobs(lap_context* ctx, const lap_linear_logprobs_args* args);
+
+/* Backward of sum_t dlogp[t] * logp[t] to hidden and weight; both gradients are f32. Rows that are ignored or
+ * have dlogp = 0 cost nothing and get dhidden = 0. dweight is overwritten, or added to when
+ * accumulate_dweight. */
+typedef struct lap_linear_logprobs_backward_args {
+  size_t struct_size;
+  const void* hidden;
+  const void* weight;
+  lap_dtype dtype;
+  int64_t rows, vocab, width, hidden_stride, weight_stride;
+  const int32_t* targets;
+  int32_t ignore_index;
+  lap_logit_transform transform;
+  const float* logp;
+  const float* lse;
+  const float* dlogp;
+  float* dhidden; /* out [T,H] dense, or NULL */
+  float* dweight; /* out [V,H] dense, or NULL: frozen head */
+  int32_t accumulate_dweight;
+  void* workspace;
+  size_t workspace_bytes;
+} lap_linear_logprobs_backward_args;
+LAP_API lap_status lap_linear_logprobs_backward_workspace(lap_context* ctx,
+                                                          const lap_linear_logprobs_backward_args* args,
+                                                          size_t* bytes);
+LAP_API lap_status lap_linear_logprobs_backward(lap_context* ctx,
+                                                const lap_linear_logprobs_backward_args* args);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* LAPIDARY_LINEAR_LOGPROBS_H_ */

@@ -1,0 +1,50 @@
+// The token log-probs as JS functions: (arguments, cancel?) -> undefined or a promise of it.
+#include "node/calls.h"
+#include "node/kernels.h"
+
+namespace lapidary::node {
+namespace {
+
+Napi::Value token_logprobs(const Napi::CallbackInfo& info) {
+  return dispatch(info, [&](Job& job) {
+    Arguments& in = job.arguments;
+    Environment& owner = environment(info.Env());
+    owner.kernels(info.Env());
+    lap_token_logprobs_args args{};
+    read_rows(in, &args);
+    args.row_stride = in.integer("rowStride");
+    args.logits = in.matrix("logits", args.dtype, extent(in, args.rows, args.row_stride, args.vocab));
+    args.logp = in.float_output("logp", args.rows);
+    args.lse = in.float_output("lse", args.rows);
+    args.entropy = in.optional_float_output("entropy", args.rows);
+    return call(owner, lap_token_logprobs, args);
+  });
+}
+
+Napi::Value token_logprobs_backward(const Napi::CallbackInfo& info) {
+  return dispatch(info, [&](Job& job) {
+    Arguments& in = job.arguments;
+    Environment& owner = environment(info.Env());
+    owner.kernels(info.Env());
+    lap_token_logprobs_backward_args args{};
+    read_rows(in, &args);
+    args.row_stride = in.integer("rowStride");
+    args.dlogits_stride = in.integer("dlogitsStride");
+    args.logits = in.matrix("logits", args.dtype, extent(in, args.rows, args.row_stride, args.vocab));
+    args.logp = in.floats("logp", args.rows);
+    args.lse = in.floats("lse", args.rows);
+    args.dlogp = in.floats("dlogp", args.rows);
+    args.dlogits =
+        in.matrix_output("dlogits", args.dtype, extent(in, args.rows, args.dlogits_stride, args.vocab));
+    return call(owner, lap_token_logprobs_backward, args);
+  });
+}
+
+}  // namespace
+
+void export_token_logprobs(Napi::Env env, Napi::Object exports) {
+  exports.Set("tokenLogprobs", Napi::Function::New(env, token_logprobs));
+  exports.Set("tokenLogprobsBackward", Napi::Function::New(env, token_logprobs_backward));
+}
+
+}  // namespace lapidary::node
