@@ -13,9 +13,12 @@ export { judgeRollouts } from './judge/judge-rollouts.ts';
 export { LlmJudge, type LlmJudgeOptions } from './judge/llm-judge.ts';
 export { consensusView } from './judge/verdict-view.ts';
 // Kernels
-export { type Aggregation, sequenceScales } from './kernels/aggregation.ts';
+export { advantages } from './kernels/advantages.ts';
+export { type Aggregation, type AggregationOptions, sequenceScales } from './kernels/aggregation.ts';
 export { fromBf16, toBf16, toBf16Array } from './kernels/bf16.ts';
 export { configureKernels, type Device, devices } from './kernels/device.ts';
+export { type GaeInput, generalisedAdvantages } from './kernels/gae.ts';
+export type { GroupIds } from './kernels/groups.ts';
 export {
   type LinearBackwardOptions,
   type LinearGradients,
