@@ -1,13 +1,24 @@
 import { afterAll, describe, expect, it } from 'vitest';
+import { familyGradient, familyLoss } from '../oracle/policy-loss-family.ts';
 import { pythonWithTorch } from '../policy/python-environment.ts';
 import { ErrorTable, relativeError } from './errors.ts';
 import { compareHead } from './heads.ts';
-import { Reference } from './manifest.ts';
+import { type PolicyCase, Reference } from './manifest.ts';
+import { oracleFormula, oracleSequences } from './oracle-cases.ts';
 
 const python = await pythonWithTorch();
 const reference = python === null ? null : await Reference.compute(python);
 const heads = reference?.manifest.heads ?? [];
+const cases = reference?.manifest.cases ?? [];
 const table = new ErrorTable();
+const oracleTable = new ErrorTable();
+
+function labelled(given: PolicyCase) {
+  return [
+    `${given.source}: ${given.formula} ${JSON.stringify(given.parameters)}, ${given.batch}`,
+    given,
+  ] as const;
+}
 
 /** Of f32 sums and one exp; a gradient by logits is stored in their dtype, to half a unit in its last place. */
 const TOLERANCE = { f32: 1e-5, bf16: 2 ** -8, f16: 2 ** -11 };
@@ -29,6 +40,23 @@ describe.skipIf(reference === null)('parity with torch', () => {
   });
 });
 
+/** The oracle is only as good as its own formulas: it is held to torch's, scales being f32. */
+describe.skipIf(reference === null)('the oracle and torch', () => {
+  it.each(cases.map(labelled))('%s', (name, given) => {
+    const formula = oracleFormula(given);
+    const batch = reference!.manifest.batches.find((entry) => entry.name === given.batch)!;
+    const sequences = oracleSequences(reference!, batch, formula);
+    const loss = familyLoss(formula.objective, sequences);
+    const lossError = Math.abs(loss - given.loss) / Math.max(1e-3, Math.abs(given.loss));
+    const gradient = familyGradient(formula.objective, sequences);
+    const gradientError = relativeError(gradient, reference!.array(given.gradient, 'd'));
+    oracleTable.add(given.formula, given.source, given.note, lossError, gradientError);
+    expect(lossError, `${name}: loss ${loss}, torch ${given.loss}`).toBeLessThan(1e-6);
+    expect(gradientError, `${name}: gradient`).toBeLessThan(1e-6);
+  });
+});
+
 afterAll(() => {
   if (reference !== null) console.log(table.toString());
+  if (process.env.LAPIDARY_SHOW_ERRORS !== undefined) console.log(`The oracle and torch:\n${oracleTable}`);
 });

@@ -120,7 +120,7 @@ def rollout_importance(batch, logp, mode, cap):
     return reduce(weight * clipped_surrogate(ratio, batch.advantages[:, None], 0.2, 0.28), batch, "dapo")
 
 
-@formula("rloo", RLOO, dict(low=0.2, high=0.2))
+@formula("rloo", RLOO, dict(low=0.2, high=0.2), batches=("near", "far"))
 def rloo(batch, logp, low, high):
     """One ratio per sequence, of sums and not means of log-probs; the mean over sequences."""
     ratio = torch.exp(((logp - batch.old) * batch.mask).sum(-1))
