@@ -133,4 +133,6 @@ def head_cases(blob, describe):
     for level in ("token", "sequence"):
         batch = random_batch(level, 8, 0.3, holes=True)
         entry = describe(batch, blob)
-        yield chunked_grpo_case(blob, f"chunked grpo, {level} ratio", entry, batch, 9, 24, 211, level, 0.04, 0.9)
+        yield chunked_grpo_case(blob, f"chunked grpo, {level} ratio, k3", entry, batch, 9, 24, 211, level, 0.04, 0.9)
+    batch = random_batch("plain", 8, 0.3, holes=True)
+    yield chunked_grpo_case(blob, "chunked grpo, no KL", describe(batch, blob), batch, 9, 24, 211, "token", 0.0, 0.9)

@@ -1,11 +1,12 @@
 import { sequenceScales } from '../../lib/kernels/aggregation.ts';
 import { linearLogprobsBackwardSync, linearLogprobsSync } from '../../lib/kernels/linear-logprobs.ts';
 import type { LogprobOptions } from '../../lib/kernels/logprobs.ts';
-import { objectives } from '../../lib/kernels/objectives.ts';
+import { type Objective, objectives } from '../../lib/kernels/objectives.ts';
 import { policyLossSync } from '../../lib/kernels/policy-loss.ts';
 import { Tensor } from '../../lib/kernels/tensor.ts';
 import { tokenLogprobsBackwardSync, tokenLogprobsSync } from '../../lib/kernels/token-logprobs.ts';
 import { decodeHalf } from './half.ts';
+import { kernelObjective } from './kernel-objectives.ts';
 import type { HeadCase, Reference } from './manifest.ts';
 
 /** What one case gave against what torch gave. */
@@ -100,7 +101,42 @@ function crossEntropy(reference: Reference, given: HeadCase): Loss {
   };
 }
 
+/** GRPO's loss (or GSPO's, by the level of its ratio) of log-probs in a packed batch. */
+function chunkedGrpo(reference: Reference, given: HeadCase, objective: Objective): Loss {
+  const batch = given.batch!;
+  const cuSeqlens = reference.array(batch.cuSeqlens, 'i');
+  const mask = reference.array(batch.mask, 'B');
+  const advantages = reference.array(batch.advantages, 'f');
+  const lengths = Array.from(advantages, (_, i) =>
+    mask.subarray(cuSeqlens[i]!, cuSeqlens[i + 1]!).reduce((sum, one) => sum + one, 0),
+  );
+  return (logp) => {
+    const { dlogp, diagnostics } = policyLossSync({
+      ...{ objective, cuSeqlens, logp, mask },
+      oldLogp: Tensor.from('f32', reference.array(batch.old, 'f')),
+      refLogp: Tensor.from('f32', reference.array(batch.ref, 'f')),
+      advantages: Tensor.from('f32', advantages),
+      seqScale: sequenceScales('seq-mean-token-mean', lengths, { countEmpty: true }),
+    });
+    return { loss: diagnostics.loss, dlogp };
+  };
+}
+
+/** Null where the library has no objective for the case. */
+function headObjective({ kind, parameters = {} }: HeadCase): Objective | null {
+  if (kind !== 'chunked-grpo') return objectives.rft();
+  const formula = parameters.level === 'sequence' ? 'gspo' : 'grpo';
+  return kernelObjective({ source: 'TRL', formula, parameters });
+}
+
+export function supportsHead(given: HeadCase): boolean {
+  return headObjective(given) !== null;
+}
+
 export function compareHead(reference: Reference, given: HeadCase): Compared[] {
   if (given.kind === 'token') return compareToken(reference, given);
-  return compareLinear(reference, given, crossEntropy(reference, given));
+  const objective = headObjective(given)!;
+  const loss =
+    given.kind === 'chunked-grpo' ? chunkedGrpo(reference, given, objective) : crossEntropy(reference, given);
+  return compareLinear(reference, given, loss);
 }

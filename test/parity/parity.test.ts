@@ -1,14 +1,17 @@
 import { afterAll, describe, expect, it } from 'vitest';
+import { policyLossSync } from '../../lib/kernels/policy-loss.ts';
+import { pack } from '../kernels/sequences.ts';
 import { familyGradient, familyLoss } from '../oracle/policy-loss-family.ts';
 import { pythonWithTorch } from '../policy/python-environment.ts';
 import { ErrorTable, relativeError } from './errors.ts';
-import { compareHead } from './heads.ts';
+import { compareHead, supportsHead } from './heads.ts';
+import { kernelObjective } from './kernel-objectives.ts';
 import { type PolicyCase, Reference } from './manifest.ts';
 import { oracleFormula, oracleSequences } from './oracle-cases.ts';
 
 const python = await pythonWithTorch();
 const reference = python === null ? null : await Reference.compute(python);
-const heads = reference?.manifest.heads ?? [];
+const heads = (reference?.manifest.heads ?? []).filter(supportsHead);
 const cases = reference?.manifest.cases ?? [];
 const table = new ErrorTable();
 const oracleTable = new ErrorTable();
@@ -25,7 +28,8 @@ const TOLERANCE = { f32: 1e-5, bf16: 2 ** -8, f16: 2 ** -11 };
 
 describe.skipIf(reference === null)('parity with torch', () => {
   it('has cases', () => {
-    expect(heads.length).toBeGreaterThan(5);
+    expect(heads.length).toBeGreaterThan(4);
+    expect(cases.length).toBeGreaterThan(200);
   });
 
   it.each(heads.map((given) => [given.name, given] as const))('%s', (name, given) => {
@@ -37,6 +41,21 @@ describe.skipIf(reference === null)('parity with torch', () => {
       expect(error, `${name}: ${output}`).toBeLessThan(tolerance);
     }
     table.add(name, given.source, '', errors.value, errors.gradient);
+  });
+});
+
+describe.skipIf(reference === null)('the policy loss and torch', () => {
+  const supported = cases.filter((given) => kernelObjective(given) !== null);
+  it.each(supported.map(labelled))('%s', (name, given) => {
+    const formula = oracleFormula(given);
+    const batch = reference!.manifest.batches.find((entry) => entry.name === given.batch)!;
+    const sequences = oracleSequences(reference!, batch, formula);
+    const { dlogp, diagnostics } = policyLossSync(pack(kernelObjective(given)!, sequences));
+    const lossError = Math.abs(diagnostics.loss - given.loss) / Math.max(1e-3, Math.abs(given.loss));
+    const gradientError = relativeError(dlogp.data, reference!.array(given.gradient, 'd'));
+    table.add(given.formula, given.source, given.note, lossError, gradientError);
+    expect(lossError, `${name}: loss ${diagnostics.loss}, torch ${given.loss}`).toBeLessThan(TOLERANCE.f32);
+    expect(gradientError, `${name}: gradient`).toBeLessThan(TOLERANCE.f32);
   });
 });
 
