@@ -76,6 +76,6 @@ describe.skipIf(reference === null)('the oracle and torch', () => {
 });
 
 afterAll(() => {
-  if (reference !== null) console.log(table.toString());
+  if (reference !== null) console.log(`\n${table}`);
   if (process.env.LAPIDARY_SHOW_ERRORS !== undefined) console.log(`The oracle and torch:\n${oracleTable}`);
 });
