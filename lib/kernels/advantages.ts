@@ -86,17 +86,24 @@ export function leaveOneOut(
 }
 
 /** A = r - sum(n r) / sum(n) over the group, n the responses' lengths: OPO (arXiv 2505.23585). */
-export function opo(rewards: ArrayLike<number>, groups: GroupIds, lengths: ArrayLike<number>): Tensor<'f32'> {
+export function opo(
+  rewards: ArrayLike<number>,
+  groups: GroupIds,
+  lengths: ArrayLike<number>,
+  given: SingletonOption = {},
+): Tensor<'f32'> {
+  const alone = options(given, ['singleton']);
   const n = checkNumbers('lengths', lengths, rewards.length);
   n.forEach((length, i) => {
     if (length < 0) fail(`lengths[${i}]`, '0 or more', String(length));
   });
-  return perGroup(rewards, groups, (own, members) => {
+  const estimate = (own: number[], members: number[]) => {
     const total = members.reduce((sum, i) => sum + n[i]!, 0);
     // A group without a token trains nothing; any baseline will do.
     const baseline = total === 0 ? 0 : members.reduce((sum, i, k) => sum + n[i]! * own[k]!, 0) / total;
     return own.map((r) => r - baseline);
-  });
+  };
+  return perGroup(rewards, groups, estimate, alone);
 }
 
 /** A = r - r_greedy, the reward of the greedy answer to the same prompt, [B]: ReMax (arXiv 2310.10505). */
@@ -175,19 +182,21 @@ export function signedReward(
 }
 
 /**
- * r_max - r_second on the best response of each group, 0 on the others: pass@k training (arXiv 2503.19595, verl's
- * `grpo_passk` without its division by the deviation). The first of equal bests gets r_max - r_max = 0.
+ * r_max - r_second on the best response of each group, 0 on the others: pass@k training (arXiv 2503.19595). With
+ * `epsilon` it is divided by std(r) + epsilon, as verl's `grpo_passk` does by default (1e-6). Equal bests get 0.
  */
 export function passAtK(
   rewards: ArrayLike<number>,
   groups: GroupIds,
-  given: SingletonOption = {},
+  given: SingletonOption & { epsilon?: number } = {},
 ): Tensor<'f32'> {
-  const alone = options(given, ['singleton']);
+  const { epsilon, ...alone } = options(given, ['singleton', 'epsilon']);
+  if (epsilon !== undefined) checkNumber('epsilon', epsilon, POSITIVE, LARGEST);
   const estimate = (own: number[]) => {
     const [best, second] = [...own].sort((a, b) => b - a) as [number, number];
     const at = own.indexOf(best);
-    return own.map((_, k) => (k === at ? best - second : 0));
+    const lead = (best - second) / (epsilon === undefined ? 1 : deviationOf(own) + epsilon);
+    return own.map((_, k) => (k === at ? lead : 0));
   };
   return perGroup(rewards, groups, estimate, alone);
 }

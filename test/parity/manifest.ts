@@ -46,7 +46,14 @@ export interface HeadCase {
   parameters?: Parameters;
 }
 
+/** One batch of rewards, and what each estimator makes of it. */
+export interface EstimatorCases
+  extends Record<'rewards' | 'second' | 'groups' | 'lengths' | 'mask' | 'cuSeqlens', ArrayEntry> {
+  expected: { name: string; source: string; values: ArrayEntry }[];
+}
+
 export interface Manifest {
+  estimators: EstimatorCases;
   batches: BatchEntry[];
   cases: PolicyCase[];
   heads: HeadCase[];

@@ -4,6 +4,7 @@ import { pack } from '../kernels/sequences.ts';
 import { familyGradient, familyLoss } from '../oracle/policy-loss-family.ts';
 import { pythonWithTorch } from '../policy/python-environment.ts';
 import { ErrorTable, relativeError } from './errors.ts';
+import { estimates } from './estimators.ts';
 import { compareHead, supportsHead } from './heads.ts';
 import { kernelObjective } from './kernel-objectives.ts';
 import { type PolicyCase, Reference } from './manifest.ts';
@@ -41,6 +42,16 @@ describe.skipIf(reference === null)('parity with torch', () => {
       expect(error, `${name}: ${output}`).toBeLessThan(tolerance);
     }
     table.add(name, given.source, '', errors.value, errors.gradient);
+  });
+});
+
+describe.skipIf(reference === null)('advantages and torch', () => {
+  const given = reference?.manifest.estimators;
+  it.each((given?.expected ?? []).map((entry) => [entry.name, entry] as const))('%s', (name, entry) => {
+    const actual = estimates(reference!, given!)[name]!();
+    const error = relativeError(actual.data, reference!.array(entry.values, 'd'));
+    table.add(`advantages, ${name}`, entry.source, '', error, 0);
+    expect(error, name).toBeLessThan(2e-7);
   });
 });
 

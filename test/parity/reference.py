@@ -14,6 +14,7 @@ import others  # noqa: F401
 import preferences  # noqa: F401
 import trl  # noqa: F401
 import verl  # noqa: F401
+from advantages import estimator_cases
 from batches import Blob, describe, random_batch
 from formulas import FORMULAS
 from heads import head_cases
@@ -48,6 +49,7 @@ def main(directory):
         "cases": [
             evaluate(formula, batch, blob) for formula in FORMULAS for batch in BATCHES if batch.name in formula.batches
         ],
+        "estimators": estimator_cases(blob),
         "heads": list(head_cases(blob, describe)),
     }
     directory.mkdir(parents=True, exist_ok=True)

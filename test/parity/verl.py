@@ -20,6 +20,8 @@ def aggregate(matrix, batch, mode, length=None):
     sums = torch.where(batch.mask > 0, matrix, 0.0).sum(-1)
     if mode == "token-mean":
         return sums.sum() / kept.sum()
+    if mode == "token-sum":
+        return sums.sum()
     if mode == "seq-mean-token-sum":
         return sums.sum() / full.sum()
     if mode == "seq-mean-token-sum-norm":
@@ -38,6 +40,7 @@ def vanilla_matrix(ratio, advantages, low, high, dual):
     dict(low=0.2, high=0.2, dual=3.0, mode="token-mean"),
     dict(low=0.2, high=0.28, dual=1.3, mode="token-mean"),
     dict(low=0.2, high=0.2, dual=3.0, mode="seq-mean-token-mean"),
+    dict(low=0.2, high=0.2, dual=3.0, mode="token-sum"),
     dict(low=0.2, high=0.2, dual=3.0, mode="seq-mean-token-sum"),
     dict(low=0.2, high=0.2, dual=3.0, mode="seq-mean-token-sum-norm", length=50),
 )
