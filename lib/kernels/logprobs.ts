@@ -12,6 +12,8 @@ export interface Logprobs {
   lse: Tensor<'f32'>;
   /** Entropy in nats, where asked for. */
   entropy: Tensor<'f32'> | null;
+  /** The most probable entry, where asked for: [T] i32, the lowest index on ties, -1 on ignored rows. */
+  top1: Tensor<'i32'> | null;
 }
 
 /** Options of both log-prob operations. */
@@ -27,6 +29,8 @@ export interface LogprobOptions {
 export interface LogprobForwardOptions extends LogprobOptions {
   /** Also compute the entropy. */
   entropy?: boolean;
+  /** Also find the most probable entry. */
+  top1?: boolean;
   /** Buffers to write to; without them new ones are made. First writes to fresh memory are slow: reuse these. */
   out?: Partial<Logprobs>;
 }
@@ -37,6 +41,12 @@ export interface LogprobColumns {
   lse: Tensor<'f32'>;
   /** dL/dlogp. */
   dlogp: Tensor<'f32'>;
+}
+
+/** A loss of the entropy too: dL/dentropy, with the entropy of the forward; both or neither. */
+export interface EntropyColumns {
+  entropy?: Tensor<'f32'> | null;
+  dentropy?: Tensor<'f32'>;
 }
 
 /** The options of a logit transform, over `rows` rows. */
@@ -56,18 +66,21 @@ function logprobOptions(options: LogprobOptions, rows: number): NativeArguments 
   };
 }
 
-const FORWARD_OPTIONS = ['temperature', 'softcap', 'ignoreIndex', 'entropy', 'out', 'signal'];
+const FORWARD_OPTIONS = ['temperature', 'softcap', 'ignoreIndex', 'entropy', 'top1', 'out', 'signal'];
 const BACKWARD_OPTIONS = ['temperature', 'softcap', 'ignoreIndex', 'signal'];
 
-/** The three outputs of a forward: the caller's where given, else new. */
+/** The outputs of a forward: the caller's where given, else new. */
 function forwardOutputs(rows: number, options: LogprobForwardOptions): Logprobs {
-  const { out = {}, entropy = false } = options;
-  const place = (name: keyof Logprobs) =>
+  const { out = {}, entropy = false, top1 = false } = options;
+  const place = (name: 'logp' | 'lse' | 'entropy') =>
     out[name] ? checkTensor(`out.${name}`, out[name], ['f32'], [rows]) : Tensor.alloc('f32', [rows]);
+  const index = () =>
+    out.top1 ? checkTensor('out.top1', out.top1, ['i32'], [rows]) : Tensor.alloc('i32', [rows]);
   return {
     logp: place('logp'),
     lse: place('lse'),
     entropy: entropy || out.entropy ? place('entropy') : null,
+    top1: top1 || out.top1 ? index() : null,
   };
 }
 
@@ -78,8 +91,8 @@ export function forwardCall(
 ): [NativeArguments, Logprobs] {
   checkKeys('options', options, FORWARD_OPTIONS);
   const results = forwardOutputs(input.rows as number, options);
-  const { logp, lse, entropy } = results;
-  const places = { logp: logp.data, lse: lse.data, entropy: entropy?.data };
+  const { logp, lse, entropy, top1 } = results;
+  const places = { logp: logp.data, lse: lse.data, entropy: entropy?.data, top1: top1?.data };
   return [{ ...input, ...logprobOptions(options, input.rows as number), ...places }, results];
 }
 
@@ -95,4 +108,13 @@ export function backwardCall(
     checkTensor(name, columns[name], ['f32'], [input.rows as number]).data;
   const data = { logp: column('logp'), lse: column('lse'), dlogp: column('dlogp') };
   return { ...input, ...logprobOptions(options, input.rows as number), ...data };
+}
+
+/** The entropy's columns of a backward call, checked. */
+export function entropyColumns({ entropy, dentropy }: EntropyColumns, rows: number): NativeArguments {
+  if (dentropy === undefined) return {};
+  return {
+    entropy: checkTensor('entropy', entropy, ['f32'], [rows]).data,
+    dentropy: checkTensor('dentropy', dentropy, ['f32'], [rows]).data,
+  };
 }

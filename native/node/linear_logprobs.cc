@@ -25,6 +25,7 @@ Napi::Value linear_logprobs(const Napi::CallbackInfo& info) {
     args.logp = in.float_output("logp", args.rows);
     args.lse = in.float_output("lse", args.rows);
     args.entropy = in.optional_float_output("entropy", args.rows);
+    args.top1 = in.has("top1") ? in.int_output("top1", args.rows) : nullptr;
     return call(owner, lap_linear_logprobs, lap_linear_logprobs_workspace, args);
   });
 }

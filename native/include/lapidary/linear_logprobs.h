@@ -21,6 +21,7 @@ typedef struct lap_linear_logprobs_args {
   float* logp;
   float* lse;
   float* entropy; /* or NULL */
+  int32_t* top1;  /* or NULL */
   void* workspace;
   size_t workspace_bytes;
 } lap_linear_logprobs_args;

@@ -22,6 +22,8 @@ typedef struct lap_token_logprobs_args {
   float* logp;    /* out [T] */
   float* lse;     /* out [T] */
   float* entropy; /* out [T], or NULL */
+  int32_t* top1;  /* out [T], or NULL: the most probable entry, the lowest index on ties; -1 on ignored rows
+                     and where a NaN leaves none */
 } lap_token_logprobs_args;
 LAP_API lap_status lap_token_logprobs(lap_context* ctx, const lap_token_logprobs_args* args);
 
