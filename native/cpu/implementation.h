@@ -15,11 +15,28 @@ struct MatrixView {
   int64_t row_stride, column_stride;
 };
 
-// Statistics of a set of scaled logits z relative to their maximum; sets merge exactly in a fixed order.
+// A row of logits and how they become z (lap_logit_transform).
+struct LogitRow {
+  const void* data;
+  lap_dtype dtype;
+  float temperature, softcap;
+};
+
+// Statistics of a set of z relative to their maximum; sets merge exactly in a fixed order.
 struct LogitStats {
-  double max;       // -inf for the empty set
-  double sum;       // sum exp(z - max)
-  double weighted;  // sum exp(z - max) * (z - max)
+  double max;         // -inf for the empty set
+  double sum;         // sum exp(z - max)
+  double weighted;    // sum exp(z - max) * (z - max)
+  int64_t top_block;  // the first element of a run of kLogitBlock that holds the maximum; -1: none
+};
+constexpr int64_t kLogitBlock = 1024;
+
+// The gradient of slope * logp + entropy_slope * entropy, the target's share of it aside:
+// -p_v (slope + entropy_slope * log p_v) d z_v / d logit_v, log p_v = z_v - lse. `slope` is the caller's
+// dlogp + dentropy * entropy. lse comes times the temperature, as the sum of two floats.
+struct LogitGradient {
+  float lse_high, lse_low;
+  float slope, entropy_slope;
 };
 
 struct AdamwStep {
@@ -70,12 +87,17 @@ struct Implementation {
   void (*tile_block)(const float* packed_a, const float* packed_b, int64_t rows, int64_t columns,
                      int64_t depth, bool accumulate, float* c, int64_t ldc);
 
-  // Rows of logits. z = row * inv_temperature.
-  LogitStats (*logit_stats)(const void* row, lap_dtype dtype, int64_t begin, int64_t end,
-                            float inv_temperature, bool want_weighted);
-  // out[v] = scale * exp(z_v - (lse_high + lse_low)); the caller mends the target's entry.
-  void (*softmax_gradient)(const void* row, lap_dtype dtype, int64_t count, float inv_temperature,
-                           float lse_high, float lse_low, float scale, void* out);
+  // Rows of logits.
+  LogitStats (*logit_stats)(const LogitRow& row, int64_t begin, int64_t end, bool want_weighted);
+  // The caller mends the target's entry. `out` is of the row's type and may be the row itself.
+  void (*softmax_gradient)(const LogitRow& row, const LogitGradient& gradient, int64_t count, void* out);
+  // Statistics without the target, and exps[v] ~ exp(z_v) dcap for scale_exps; `exps` may be an f32 row itself.
+  // `references` holds one double for each kLogitBlock.
+  LogitStats (*logit_exps)(const LogitRow& row, int64_t count, int64_t target, bool want_weighted, float* exps,
+                           double* references);
+  // out[v] = scale * p_v dcap, in `dtype`; `out` may be `exps`.
+  void (*scale_exps)(const float* exps, int64_t count, const double* references, double lse, float scale,
+                     lap_dtype dtype, void* out);
 
   // Rows of the built-in policy (native/policy).
   float (*dot)(const float* a, const float* b, int64_t count);

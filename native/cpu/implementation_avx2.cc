@@ -12,10 +12,10 @@
 #include "cpu/implementation.h"
 
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 #else
 #pragma GCC push_options
-#pragma GCC target("avx2,fma")
+#pragma GCC target("avx2,fma,f16c")
 #endif
 
 #define LAP_ISA avx2
@@ -24,6 +24,11 @@
 #define LAP_TILE_VECTORS 2
 #define LAP_FMA(a, b, c) ((Vector)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
 #define LAP_SQRT(v) ((Vector)_mm256_sqrt_ps((__m256)(v)))
+#define LAP_WIDE_LANES 8
+#define LAP_WIDE_FMA(a, b, c) ((Wide)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
+#define LAP_WIDE_MAX(a, b) ((Wide)_mm256_max_ps((__m256)(a), (__m256)(b)))
+#define LAP_WIDE_FROM_F16(half) ((Wide)_mm256_cvtph_ps((__m128i)(half)))
+#define LAP_WIDE_TO_F16(value) ((WideHalf)_mm256_cvtps_ph((__m256)(value), _MM_FROUND_TO_NEAREST_INT))
 #include "cpu/generic/implementation.inc"
 
 #if defined(__clang__)
@@ -33,7 +38,7 @@
 #endif
 
 namespace lapidary {
-static bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+static bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c"); }
 extern const Implementation kAvx2Implementation;
 const Implementation kAvx2Implementation = avx2::make_implementation(has_avx2);
 }  // namespace lapidary
