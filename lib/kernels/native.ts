@@ -34,6 +34,8 @@ export interface NativeAddon extends Record<KernelCall, NativeCall> {
     cpu: string;
     features: Record<string, boolean>;
     implementations: Record<string, boolean>;
+    /** Memory outside the heap that V8 knows of. */
+    externalBytes: number;
   };
   abiVersion: number;
   Policy: new (config: NativeArguments) => NativePolicy;

@@ -62,6 +62,7 @@ Napi::Value inspect(const Napi::CallbackInfo& info) {
     compiled.Set((*entry)->name, Napi::Boolean::New(env, (*entry)->supported()));
   }
   out.Set("implementations", compiled);
+  out.Set("externalBytes", static_cast<double>(ExternalMemory::total(env)));
   return out;
 }
 
