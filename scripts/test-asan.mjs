@@ -22,8 +22,12 @@ run('ctest', ['--test-dir', folder, '--output-on-failure'], options);
 // The command line that some tests start is the compiled one.
 run('npm', ['run', '--silent', 'build']);
 // Threads: the workers of a pool of forks are killed before leaks are looked for.
-run(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', '--pool=threads', '--no-file-parallelism', ...tests], {
-  ...options,
-  LD_PRELOAD: preload,
-  LAPIDARY_ADDON: path.join(folder, 'lapidary.node'),
-});
+run(
+  process.execPath,
+  ['node_modules/vitest/vitest.mjs', 'run', '--pool=threads', '--no-file-parallelism', ...tests],
+  {
+    ...options,
+    LD_PRELOAD: preload,
+    LAPIDARY_ADDON: path.join(folder, 'lapidary.node'),
+  },
+);
