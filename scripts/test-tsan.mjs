@@ -5,7 +5,8 @@ import { build, run, runtimes } from './sanitizer.mjs';
 
 const preload = runtimes(['libtsan.so']);
 const folder = build('tsan', ['-O1', '-fsanitize=thread']);
-const options = { TSAN_OPTIONS: 'halt_on_error=1:second_deadlock_stack=1' };
+const suppressions = path.resolve('test/sanitizers/tsan.supp');
+const options = { TSAN_OPTIONS: `halt_on_error=1:second_deadlock_stack=1:suppressions=${suppressions}` };
 run('ctest', ['--test-dir', folder, '--output-on-failure'], options);
 run(process.execPath, ['test/sanitizers/threads.mjs'], {
   ...options,

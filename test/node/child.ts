@@ -16,13 +16,19 @@ export const SANITIZED = process.env.ASAN_OPTIONS !== undefined;
 
 /**
  * Node frees little when a process exits early or a worker is ended, which LeakSanitizer reports at length. Children
- * are searched for leaks all the same, but only a report with a stack of ours stays in `stderr`.
+ * are searched for leaks all the same, but only what our own code allocated stays in `stderr`.
  */
 const LEAKS = SANITIZED ? { LSAN_OPTIONS: `${process.env.LSAN_OPTIONS}:exitcode=0` } : {};
 
 function withoutForeignLeaks(stderr: string): string {
   const begin = stderr.search(/\n?=+\n==\d+==ERROR: LeakSanitizer/);
-  return !SANITIZED || begin < 0 || stderr.includes('/native/') ? stderr : stderr.slice(0, begin);
+  if (!SANITIZED || begin < 0) return stderr;
+  // The frames of each stack down to the first one of Node's.
+  const stacks = stderr
+    .slice(begin)
+    .split('\n\n')
+    .map((stack) => stack.split(process.execPath)[0]!);
+  return stderr.slice(0, begin) + stacks.filter((stack) => stack.includes('/native/')).join('\n\n');
 }
 
 /** Runs Node in a process of its own, so that a crash is one failed assertion. */
