@@ -29,7 +29,13 @@ export {
   linearLogprobsBackwardSync,
   linearLogprobsSync,
 } from './kernels/linear-logprobs.ts';
-export type { LogprobColumns, LogprobForwardOptions, LogprobOptions, Logprobs } from './kernels/logprobs.ts';
+export type {
+  EntropyColumns,
+  LogprobColumns,
+  LogprobForwardOptions,
+  LogprobOptions,
+  Logprobs,
+} from './kernels/logprobs.ts';
 export { type Anchor, type Objective, objectives } from './kernels/objectives.ts';
 export {
   DIAGNOSTICS,
@@ -43,12 +49,16 @@ export {
 } from './kernels/policy-loss.ts';
 export { type DType, Tensor } from './kernels/tensor.ts';
 export {
+  type LogprobsWithGradient,
   type TokenLogprobsGradient,
   type TokenLogprobsInput,
   tokenLogprobs,
   tokenLogprobsBackward,
   tokenLogprobsBackwardSync,
   tokenLogprobsSync,
+  tokenLogprobsWithGradient,
+  tokenLogprobsWithGradientSync,
+  type WeightedTokenLogprobsInput,
 } from './kernels/token-logprobs.ts';
 export { labelReport } from './label/label-report.ts';
 export { labelRollouts } from './label/label-rollouts.ts';

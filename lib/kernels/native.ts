@@ -13,6 +13,7 @@ type NativeCall = (args: NativeArguments, cancel?: Int32Array) => unknown;
 export type KernelCall =
   | 'tokenLogprobs'
   | 'tokenLogprobsBackward'
+  | 'tokenLogprobsWithGradient'
   | 'linearLogprobs'
   | 'linearLogprobsBackward'
   | 'policyLoss'

@@ -1,6 +1,8 @@
-import { checkTensor } from './check.ts';
+import { checkInteger, checkKeys, checkTensor } from './check.ts';
 import {
   backwardCall,
+  type EntropyColumns,
+  entropyColumns,
   forwardCall,
   type LogprobColumns,
   type LogprobForwardOptions,
@@ -11,22 +13,46 @@ import { addon, callAsync, callSync, type NativeArguments } from './native.ts';
 import { FLOAT_DTYPES, type FloatDType, Tensor } from './tensor.ts';
 
 export interface TokenLogprobsInput {
-  /** [T, V]. */
+  /** [T, V], or its rows inside a wider tensor: see `vocab`. */
   logits: Tensor<FloatDType>;
   /** [T], each in [0, V) or the ignore index. */
   targets: Tensor<'i32'>;
+  /** V where the rows of `logits` are longer than the vocabulary (padded heads); default: the whole row. */
+  vocab?: number;
 }
 
-export interface TokenLogprobsGradient extends TokenLogprobsInput, LogprobColumns {
-  /** [T, V] of the logits' dtype: the gradient's place; may be `logits` itself. Default: a new tensor. */
+/** The gradient's place: [T, V] of the logits' dtype (rows as long as theirs); may be `logits` itself. */
+interface GradientPlace {
   dlogits?: Tensor<FloatDType>;
 }
 
-function input({ logits, targets }: TokenLogprobsInput): NativeArguments {
+export interface TokenLogprobsGradient
+  extends TokenLogprobsInput,
+    LogprobColumns,
+    EntropyColumns,
+    GradientPlace {}
+
+export interface WeightedTokenLogprobsInput extends TokenLogprobsInput, GradientPlace {
+  /** [T]: dL/dlogp where it is known before; default 1, the unit gradient. */
+  rowWeights?: Tensor<'f32'>;
+}
+
+export interface LogprobsWithGradient extends Omit<Logprobs, 'top1'> {
+  dlogits: Tensor<FloatDType>;
+}
+
+function input({ logits, targets, vocab }: TokenLogprobsInput): NativeArguments {
   checkTensor('logits', logits, FLOAT_DTYPES, [null, null]);
-  const [rows, vocab] = logits.shape as [number, number];
+  const [rows, rowStride] = logits.shape as [number, number];
   checkTensor('targets', targets, ['i32'], [rows]);
-  return { logits: logits.data, dtype: logits.dtype, rows, vocab, rowStride: vocab, targets: targets.data };
+  const width = vocab === undefined ? rowStride : checkInteger('vocab', vocab, 1, rowStride);
+  return { logits: logits.data, dtype: logits.dtype, rows, vocab: width, rowStride, targets: targets.data };
+}
+
+function gradientPlace(given: TokenLogprobsInput & GradientPlace): Tensor<FloatDType> {
+  const { dtype, shape } = given.logits;
+  const dlogits = given.dlogits ?? Tensor.alloc(dtype, shape);
+  return checkTensor('dlogits', dlogits, [dtype], shape);
 }
 
 function prepareBackward(
@@ -34,10 +60,28 @@ function prepareBackward(
   options: LogprobOptions,
 ): [NativeArguments, Tensor<FloatDType>] {
   const args = backwardCall(input(given), given, options);
-  const { rows, vocab } = args as { rows: number; vocab: number };
-  const dlogits = given.dlogits ?? Tensor.alloc(given.logits.dtype, [rows, vocab]);
-  checkTensor('dlogits', dlogits, [given.logits.dtype], [rows, vocab]);
-  return [{ ...args, dlogits: dlogits.data, dlogitsStride: vocab }, dlogits];
+  const entropy = entropyColumns(given, args.rows as number);
+  const dlogits = gradientPlace(given);
+  return [{ ...args, ...entropy, dlogits: dlogits.data, dlogitsStride: dlogits.shape[1] }, dlogits];
+}
+
+function prepareWithGradient(
+  given: WeightedTokenLogprobsInput,
+  options: Omit<LogprobForwardOptions, 'top1'>,
+): [NativeArguments, LogprobsWithGradient] {
+  checkKeys('options', options, ['temperature', 'softcap', 'ignoreIndex', 'entropy', 'out', 'signal']);
+  const [args, { logp, lse, entropy }] = forwardCall(input(given), options);
+  const dlogits = gradientPlace(given);
+  const { rowWeights } = given;
+  const weights =
+    rowWeights === undefined
+      ? undefined
+      : checkTensor('rowWeights', rowWeights, ['f32'], [args.rows as number]).data;
+  const places = { rowWeights: weights, dlogits: dlogits.data, dlogitsStride: dlogits.shape[1] };
+  return [
+    { ...args, ...places },
+    { logp, lse, entropy, dlogits },
+  ];
 }
 
 /**
@@ -61,7 +105,11 @@ export function tokenLogprobsSync(given: TokenLogprobsInput, options: LogprobFor
   return results;
 }
 
-/** dlogits[t, v] = dlogp[t] (1[v = target] - p_v) / temperature. Rows with dlogp = 0 are written as 0, not read. */
+/**
+ * Gradient of sum_t dlogp[t] logp[t] + dentropy[t] entropy[t]:
+ * dlogits[t, v] = [dlogp (1[v = target] - p_v) - dentropy p_v (log p_v + entropy)] dz/dlogit.
+ * Rows without a gradient are written as 0 and not read.
+ */
 export async function tokenLogprobsBackward(
   given: TokenLogprobsGradient,
   options: LogprobOptions & { signal?: AbortSignal } = {},
@@ -79,4 +127,27 @@ export function tokenLogprobsBackwardSync(
   const [args, dlogits] = prepareBackward(given, options);
   callSync(addon().tokenLogprobsBackward, args);
   return dlogits;
+}
+
+/**
+ * Log-probs and dlogits in one call, one exponential per logit: for weights known before, or, without them, the unit
+ * gradient (onehot - softmax) dz/dlogit, whose rows are weighted later (a matrix product can fold them in).
+ */
+export async function tokenLogprobsWithGradient(
+  given: WeightedTokenLogprobsInput,
+  options: Omit<LogprobForwardOptions, 'top1'> & { signal?: AbortSignal } = {},
+): Promise<LogprobsWithGradient> {
+  const [args, results] = prepareWithGradient(given, options);
+  await callAsync(addon().tokenLogprobsWithGradient, args, options.signal);
+  return results;
+}
+
+/** {@link tokenLogprobsWithGradient} on the calling thread. */
+export function tokenLogprobsWithGradientSync(
+  given: WeightedTokenLogprobsInput,
+  options: Omit<LogprobForwardOptions, 'top1'> = {},
+): LogprobsWithGradient {
+  const [args, results] = prepareWithGradient(given, options);
+  callSync(addon().tokenLogprobsWithGradient, args);
+  return results;
 }

@@ -91,10 +91,10 @@ struct Implementation {
   LogitStats (*logit_stats)(const LogitRow& row, int64_t begin, int64_t end, bool want_weighted);
   // The caller mends the target's entry. `out` is of the row's type and may be the row itself.
   void (*softmax_gradient)(const LogitRow& row, const LogitGradient& gradient, int64_t count, void* out);
-  // Statistics without the target, and exps[v] ~ exp(z_v) dcap for scale_exps; `exps` may be an f32 row itself.
-  // `references` holds one double for each kLogitBlock.
-  LogitStats (*logit_exps)(const LogitRow& row, int64_t count, int64_t target, bool want_weighted, float* exps,
-                           double* references);
+  // Statistics without the target, and exps[v] ~ exp(z_v) dcap for scale_exps; `exps` may be an f32 row
+  // itself. `references` holds one double for each kLogitBlock.
+  LogitStats (*logit_exps)(const LogitRow& row, int64_t count, int64_t target, bool want_weighted,
+                           float* exps, double* references);
   // out[v] = scale * p_v dcap, in `dtype`; `out` may be `exps`.
   void (*scale_exps)(const float* exps, int64_t count, const double* references, double lse, float scale,
                      lap_dtype dtype, void* out);

@@ -38,7 +38,9 @@
 #endif
 
 namespace lapidary {
-static bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c"); }
+static bool has_avx2() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+}
 extern const Implementation kAvx2Implementation;
 const Implementation kAvx2Implementation = avx2::make_implementation(has_avx2);
 }  // namespace lapidary

@@ -29,16 +29,16 @@ struct Workspace {
 };
 
 // Adds the logits [first, first + count) of one row to its statistics, its target kept apart.
-void absorb(const Implementation& cpu, const float* logits, int64_t first, int64_t count, int32_t target,
-            float inv_t, bool want_entropy, RowState* state) {
+void absorb(const Implementation& cpu, const LogitRow& row, int64_t first, int64_t count, int32_t target,
+            bool want_entropy, RowState* state) {
   const int64_t local = target - first;
   if (local < 0 || local >= count) {
-    merge(&state->others, cpu.logit_stats(logits, LAP_F32, 0, count, inv_t, want_entropy));
+    merge(&state->others, cpu.logit_stats(row, 0, count, want_entropy));
     return;
   }
-  state->target = logits[local] * inv_t;
-  merge(&state->others, cpu.logit_stats(logits, LAP_F32, 0, local, inv_t, want_entropy));
-  merge(&state->others, cpu.logit_stats(logits, LAP_F32, local + 1, count, inv_t, want_entropy));
+  state->target = capped(row, static_cast<const float*>(row.data)[local]) / row.temperature;
+  merge(&state->others, cpu.logit_stats(row, 0, local, want_entropy));
+  merge(&state->others, cpu.logit_stats(row, local + 1, count, want_entropy));
 }
 
 }  // namespace
@@ -50,11 +50,10 @@ size_t linear_logprobs_workspace(const ThreadPool& pool, const Implementation& c
 
 Status linear_logprobs(ThreadPool& pool, const Implementation& cpu, const lap_linear_logprobs_args& args) {
   Workspace work(args.workspace, pool, cpu, args);
-  const float inv_t = 1.f / args.transform.temperature;
   const bool want_entropy = args.entropy != nullptr;
   const MatrixView hidden{args.hidden, args.dtype, args.hidden_stride, 1};
   for (int64_t t = 0; t < args.rows; ++t)
-    work.state[t] = {{-std::numeric_limits<double>::infinity(), 0, 0}, 0};
+    work.state[t] = {{-std::numeric_limits<double>::infinity(), 0, 0, -1}, 0};
   const int64_t blocks = (args.rows + kGemmRows - 1) / kGemmRows;
   for (int64_t first = 0; first < args.vocab && !pool.is_cancelled(); first += kVocabTile) {
     const int64_t count = std::min(kVocabTile, args.vocab - first);
@@ -67,14 +66,14 @@ Status linear_logprobs(ThreadPool& pool, const Implementation& cpu, const lap_li
                      work.scratch + worker * row_scratch(cpu));
       for (int64_t r = 0; r < rows; ++r) {
         if (args.targets[m0 + r] == args.ignore_index) continue;
-        absorb(cpu, tile + r * kVocabTile, first, count, args.targets[m0 + r], inv_t, want_entropy,
-               &work.state[m0 + r]);
+        const LogitRow row = logit_row(tile + r * kVocabTile, LAP_F32, args.transform, m0 + r);
+        absorb(cpu, row, first, count, args.targets[m0 + r], want_entropy, &work.state[m0 + r]);
       }
     });
   }
   if (pool.is_cancelled()) return cancelled();
   for (int64_t t = 0; t < args.rows; ++t) {
-    RowResult result{0.f, 0.f, 0.f};
+    RowResult result{0.f, 0.f, 0.f, 0};
     if (args.targets[t] != args.ignore_index) result = finish_row(work.state[t].others, work.state[t].target);
     args.logp[t] = result.logp;
     args.lse[t] = result.lse;

@@ -60,7 +60,7 @@ class Chunk {
       double sum = 0;
       for (int64_t h = 0; h < args_.width; ++h)
         sum += static_cast<double>(row[h]) * load_element(args_.weight, args_.dtype, base + h);
-      work_.target_logit[r] = static_cast<float>(sum) / args_.transform.temperature;
+      work_.target_logit[r] = static_cast<float>(sum);
     });
   }
 
@@ -106,10 +106,11 @@ class Chunk {
     const int64_t t = active_[r];
     const int64_t local = args_.targets[t] - first;
     const bool holds_target = local >= 0 && local < count;
-    const float inv_t = 1.f / args_.transform.temperature, g = args_.dlogp[t];
-    const SplitLse lse = split_lse(args_.lse[t], args_.logp[t], work_.target_logit[r]);
-    cpu_.softmax_gradient(logits, LAP_F32, count, inv_t, lse.high, lse.low, -g * inv_t, logits);
-    if (holds_target) logits[local] = g * inv_t * one_minus_p(args_.logp[t]);
+    const LogitRow row = logit_row(logits, LAP_F32, args_.transform, t);
+    const float logit = work_.target_logit[r], logp = args_.logp[t], g = args_.dlogp[t];
+    const double z = capped(row, logit) / row.temperature;
+    cpu_.softmax_gradient(row, logit_gradient(row, args_.lse[t], logp, z, g, 0.f, 0.f), count, logits);
+    if (holds_target) logits[local] = target_gradient(row, logit, logp, g, 0.f, 0.f);
   }
 
   ThreadPool& pool_;

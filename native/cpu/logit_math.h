@@ -11,7 +11,25 @@ namespace lapidary {
 
 struct RowResult {
   float logp, lse, entropy;
+  double fine_lse;
 };
+
+// The transform of row `t`.
+inline LogitRow logit_row(const void* data, lap_dtype dtype, const lap_logit_transform& transform,
+                          int64_t t) {
+  const float* each = transform.temperatures;
+  return {data, dtype, each == nullptr ? transform.temperature : each[t], transform.softcap};
+}
+
+// One capped logit, in f64: z is this over the temperature.
+inline double capped(const LogitRow& row, double logit) {
+  return row.softcap == 0 ? logit : row.softcap * std::tanh(logit / row.softcap);
+}
+inline double cap_slope(const LogitRow& row, double capped_logit) {
+  if (row.softcap == 0) return 1;
+  const double share = capped_logit / row.softcap;
+  return (1 - share) * (1 + share);
+}
 
 // Merges a later part of the row into an earlier one.
 inline void merge(LogitStats* into, const LogitStats& part) {
@@ -22,6 +40,7 @@ inline void merge(LogitStats* into, const LogitStats& part) {
   const double gap = low.max - high.max;  // <= 0; -inf where `into` was empty
   const double factor = std::exp(gap);
   into->max = high.max;
+  into->top_block = high.top_block;
   into->sum = high.sum + factor * low.sum;
   into->weighted = high.weighted + (factor == 0 ? 0 : factor * (low.weighted + gap * low.sum));
 }
@@ -33,9 +52,9 @@ inline RowResult finish_row(const LogitStats& others, double target) {
   if (std::isnan(others.sum) || std::isnan(target) || others.max == kInf || target == kInf ||
       (others.sum == 0 && target == -kInf)) {
     const float nan = std::numeric_limits<float>::quiet_NaN();
-    return {nan, nan, nan};
+    return {nan, nan, nan, std::numeric_limits<double>::quiet_NaN()};
   }
-  if (others.sum == 0) return {0.f, static_cast<float>(target), 0.f};
+  if (others.sum == 0) return {0.f, static_cast<float>(target), 0.f, target};
   const double gap = target - others.max;  // -inf for a target of probability 0
   // In units of exp(others.max) below, of exp(target) above: neither overflows.
   const bool target_leads = gap > 0;
@@ -45,7 +64,8 @@ inline RowResult finish_row(const LogitStats& others, double target) {
   const double total = others_sum + target_sum;
   const double log_total = target_leads ? std::log1p(others_sum) : std::log(total);
   RowResult result;
-  result.lse = static_cast<float>(top + log_total);
+  result.fine_lse = top + log_total;
+  result.lse = static_cast<float>(result.fine_lse);
   result.logp = static_cast<float>(target_leads ? -log_total : gap - log_total);
   const double others_weighted =
       target_leads ? std::exp(-gap) * (others.weighted - gap * others.sum) : others.weighted;
@@ -54,19 +74,29 @@ inline RowResult finish_row(const LogitStats& others, double target) {
   return result;
 }
 
-// lse of a row as the sum of two floats, for exp(z - lse) without cancellation: the stored f32 lse is coarse
-// for large logits, target - logp for small probabilities; the better of the two is taken.
-struct SplitLse {
-  float high, low;
-};
-inline SplitLse split_lse(float lse, float logp, float target) {
+// lse of a row, for exp(z - lse) without cancellation: the stored f32 lse is coarse for large logits,
+// target - logp for small probabilities; the better of the two is taken.
+inline double finer_lse(float lse, float logp, double target) {
   const bool by_target = std::isfinite(target) && std::fabs(logp) < std::fabs(lse);
-  const double value = by_target ? static_cast<double>(target) - static_cast<double>(logp) : lse;
-  const float high = static_cast<float>(value);
-  return {high, static_cast<float>(value - high)};
+  return by_target ? target - static_cast<double>(logp) : lse;
 }
 
-// d logp / d z_target = 1 - p, from logp itself.
-inline float one_minus_p(float logp) { return static_cast<float>(-std::expm1(static_cast<double>(logp))); }
+// The gradient of slope * logp + entropy_slope * entropy, whose target has the scaled logit `target`.
+inline LogitGradient logit_gradient(const LogitRow& row, float lse, float logp, double target, float dlogp,
+                                    float dentropy, float entropy) {
+  const double value = finer_lse(lse, logp, target) * row.temperature;
+  const float high = static_cast<float>(value);
+  const double slope = dlogp + static_cast<double>(dentropy) * entropy;
+  return {high, static_cast<float>(value - high), static_cast<float>(slope), dentropy};
+}
+
+// The same gradient at the target itself: d logp / dz = 1 - p comes from logp, without cancellation.
+inline float target_gradient(const LogitRow& row, float logit, float logp, float dlogp, float dentropy,
+                             float entropy) {
+  const double p = std::exp(static_cast<double>(logp));
+  double slope = dlogp * -std::expm1(static_cast<double>(logp));
+  if (dentropy != 0.f && p > 0) slope -= dentropy * p * (static_cast<double>(logp) + entropy);
+  return static_cast<float>(slope * cap_slope(row, capped(row, logit)) / row.temperature);
+}
 
 }  // namespace lapidary

@@ -35,10 +35,33 @@ Napi::Value token_logprobs_backward(const Napi::CallbackInfo& info) {
     args.logp = in.floats("logp", args.rows);
     args.lse = in.floats("lse", args.rows);
     args.dlogp = in.floats("dlogp", args.rows);
+    args.entropy = in.optional_floats("entropy", args.rows);
+    args.dentropy = in.optional_floats("dentropy", args.rows);
     args.dlogits =
         in.matrix_output("dlogits", args.dtype, extent(in, args.rows, args.dlogits_stride, args.vocab));
     in.in_place("dlogits", "logits");
     return call(owner, lap_token_logprobs_backward, args);
+  });
+}
+
+Napi::Value token_logprobs_with_gradient(const Napi::CallbackInfo& info) {
+  return dispatch(info, [&](Job& job) {
+    Arguments& in = job.arguments;
+    Environment& owner = environment(info.Env());
+    owner.kernels(info.Env());
+    lap_token_logprobs_with_gradient_args args{};
+    read_rows(in, &args);
+    args.row_stride = in.integer("rowStride");
+    args.dlogits_stride = in.integer("dlogitsStride");
+    args.logits = in.matrix("logits", args.dtype, extent(in, args.rows, args.row_stride, args.vocab));
+    args.row_weights = in.optional_floats("rowWeights", args.rows);
+    args.logp = in.float_output("logp", args.rows);
+    args.lse = in.float_output("lse", args.rows);
+    args.entropy = in.optional_float_output("entropy", args.rows);
+    args.dlogits =
+        in.matrix_output("dlogits", args.dtype, extent(in, args.rows, args.dlogits_stride, args.vocab));
+    in.in_place("dlogits", "logits");
+    return call(owner, lap_token_logprobs_with_gradient, lap_token_logprobs_with_gradient_workspace, args);
   });
 }
 
@@ -47,6 +70,7 @@ Napi::Value token_logprobs_backward(const Napi::CallbackInfo& info) {
 void export_token_logprobs(Napi::Env env, Napi::Object exports) {
   exports.Set("tokenLogprobs", Napi::Function::New(env, token_logprobs));
   exports.Set("tokenLogprobsBackward", Napi::Function::New(env, token_logprobs_backward));
+  exports.Set("tokenLogprobsWithGradient", Napi::Function::New(env, token_logprobs_with_gradient));
 }
 
 }  // namespace lapidary::node

@@ -69,6 +69,10 @@ export const VALID: Record<KernelCall, () => NativeArguments> = {
     ...gradientInputs(),
     dlogits: new Float32Array(10),
   }),
+  tokenLogprobsWithGradient: () => ({
+    ...{ ...ROWS, rowStride: 5, dlogitsStride: 5, logits: logits(), targets: Int32Array.of(1, 4) },
+    ...{ rowWeights: f32(1, -2), ...forwardOutputs(), dlogits: new Float32Array(10) },
+  }),
   linearLogprobs: () => ({ ...headArguments(), ...forwardOutputs() }),
   linearLogprobsBackward: () => ({
     ...headArguments(),
@@ -86,6 +90,7 @@ export const CALLS = Object.keys(VALID) as KernelCall[];
 const OUTPUTS: Record<KernelCall, readonly string[]> = {
   tokenLogprobs: ['logp', 'lse', 'entropy'],
   tokenLogprobsBackward: ['dlogits'],
+  tokenLogprobsWithGradient: ['logp', 'lse', 'entropy', 'dlogits'],
   linearLogprobs: ['logp', 'lse', 'entropy'],
   linearLogprobsBackward: ['dhidden', 'dweight'],
   policyLoss: ['stats', 'dlogp', 'diagnostics'],
