@@ -1,0 +1,65 @@
+// What this machine can do: memory and exponentials by bench/native, matrix products and exponentials by the peers.
+import { spawnSync } from 'node:child_process';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
+const build = path.join(root, 'build', 'bench-native');
+
+function run(command, args) {
+  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8' });
+  if (error || status !== 0) throw new Error(`${command} ${args.join(' ')}: ${error?.message ?? stderr}`);
+  return stdout;
+}
+
+export function buildCeilings() {
+  run('cmake', ['-S', path.join(root, 'bench', 'native'), '-B', build]);
+  run('cmake', ['--build', build]);
+}
+
+/** [{threads, pages4KiB, pages2MiB, exp, ...}], one entry per number of threads. */
+export function nativeCeilings(threads, { mebibytes, passes }) {
+  return JSON.parse(run(path.join(build, 'ceilings'), [mebibytes, passes, ...threads].map(String)));
+}
+
+/** Rates of the peers' own kernels at each number of threads: {name: {f32, bf16?, exp}}. */
+export async function peerCeilings(peers, threads, size) {
+  const rates = [];
+  for (const count of threads) {
+    const entry = {};
+    for (const peer of peers) {
+      if (peer.name === 'JavaScript') continue;
+      await peer.ask('threads', { threads: count });
+      entry[peer.name] = await peer.ask('ceilings', { size });
+    }
+    rates.push(entry);
+  }
+  return rates;
+}
+
+const best = (values) => Math.max(0, ...values.filter((value) => Number.isFinite(value)));
+
+/**
+ * The best of everything measured in this run at one number of threads, in units per second. `results` add the
+ * products that an operation itself reached, by anyone: no ceiling may lie below what was seen.
+ */
+export function ceilingOf(samples, peerSamples, results) {
+  const memory = samples.flatMap(({ pages4KiB, pages2MiB }) => [pages4KiB, pages2MiB]);
+  const peers = peerSamples.flatMap((entry) => Object.values(entry));
+  const reached = results.flatMap(({ work, ours, peers: others }) =>
+    [...ours, ...others].map(({ seconds }) => (work.flops ?? 0) / seconds),
+  );
+  const read = best(memory.map((rates) => rates.read));
+  return {
+    read,
+    readAndWrite: best([read, ...memory.map((rates) => rates.copy)]),
+    exps: best([...samples.map(({ exp }) => exp), ...peers.map(({ exp }) => exp)]),
+    flops: best([...peers.flatMap(({ f32, bf16 }) => [f32, bf16]), ...reached]),
+  };
+}
+
+/** The least seconds in which `work` can be done. */
+export function floorSeconds({ read = 0, write = 0, exps = 0, flops = 0 }, ceiling) {
+  const traffic = (read + write) / (write > 0 ? ceiling.readAndWrite : ceiling.read);
+  return Math.max(traffic, exps / ceiling.exps, flops > 0 ? flops / ceiling.flops : 0);
+}

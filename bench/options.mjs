@@ -1,0 +1,52 @@
+import os from 'node:os';
+import { parseArgs } from 'node:util';
+
+export const USAGE = `npm run bench -- [options]
+  --quick            small shapes, a few rounds: under a minute, and no figure to quote
+  --only NAMES       families (token, linear, policy-loss, policy) or operations, separated by commas
+  --threads LIST     numbers of threads, separated by commas (default: 1 and all cores)
+  --peers LIST       JavaScript, NumPy, PyTorch, "PyTorch, kept heap", separated by semicolons; "none": no peer
+  --seconds NUMBER   time for the rounds of one case (default 5; twice that where matrices are multiplied)
+  --json FILE        where the results go (default bench/results/latest.json)`;
+
+const FULL = {
+  token: { rows: 512, vocab: 151936 },
+  linear: { rows: 512, vocab: 151936, width: 1024 },
+  'policy-loss': { tokens: 2 ** 24, sequences: 4096 },
+  ceilings: { mebibytes: 1024, passes: 12, size: 3072 },
+  measure: { seconds: 5, rounds: 15 },
+};
+const QUICK = {
+  token: { rows: 64, vocab: 32000 },
+  linear: { rows: 64, vocab: 32000, width: 256 },
+  'policy-loss': { tokens: 2 ** 20, sequences: 256 },
+  ceilings: { mebibytes: 256, passes: 4, size: 1024 },
+  measure: { seconds: 0.3, rounds: 5 },
+};
+
+export function readOptions(argv) {
+  const { values } = parseArgs({
+    args: argv,
+    options: {
+      quick: { type: 'boolean', default: false },
+      only: { type: 'string' },
+      threads: { type: 'string' },
+      peers: { type: 'string' },
+      seconds: { type: 'string' },
+      json: { type: 'string' },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  const sizes = structuredClone(values.quick ? QUICK : FULL);
+  if (values.seconds) sizes.measure.seconds = Number(values.seconds);
+  const threads = values.threads?.split(',').map(Number) ?? [1, os.availableParallelism()];
+  if (!threads.every((count) => Number.isInteger(count) && count > 0) || !(sizes.measure.seconds > 0)) {
+    throw new Error(`--threads and --seconds take positive numbers\n${USAGE}`);
+  }
+  return {
+    ...{ help: values.help, quick: values.quick, json: values.json, sizes },
+    threads: [...new Set(threads)],
+    only: values.only?.split(',') ?? null,
+    peers: values.peers === 'none' ? [] : (values.peers?.split(';') ?? null),
+  };
+}
