@@ -84,7 +84,7 @@ async function main() {
   const about = machine();
   progress('building the ceilings');
   buildCeilings();
-  const providers = await startProviders(options.peers);
+  const providers = await startProviders(options.peers, options.quick);
   const running = [providers.library, ...providers.peers];
   try {
     progress('ceilings');

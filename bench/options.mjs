@@ -2,7 +2,8 @@ import os from 'node:os';
 import { parseArgs } from 'node:util';
 
 export const USAGE = `npm run bench -- [options]
-  --quick            small shapes, a few rounds: under a minute, and no figure to quote
+  --quick            small shapes, a few rounds: about a minute, all cores, nothing compiled by PyTorch;
+                     no figure to quote
   --only NAMES       families (token, linear, policy-loss, policy) or operations, separated by commas
   --threads LIST     numbers of threads, separated by commas (default: 1 and all cores)
   --peers LIST       JavaScript, NumPy, PyTorch, "PyTorch, kept heap", separated by semicolons; "none": no peer
@@ -13,15 +14,15 @@ const FULL = {
   token: { rows: 512, vocab: 151936 },
   linear: { rows: 512, vocab: 151936, width: 1024 },
   'policy-loss': { tokens: 2 ** 24, sequences: 4096 },
-  ceilings: { mebibytes: 1024, passes: 12, size: 3072 },
+  ceilings: { mebibytes: 1024, passes: 12, size: 2048 },
   measure: { seconds: 5, rounds: 15 },
 };
 const QUICK = {
   token: { rows: 64, vocab: 32000 },
   linear: { rows: 64, vocab: 32000, width: 256 },
   'policy-loss': { tokens: 2 ** 20, sequences: 256 },
-  ceilings: { mebibytes: 256, passes: 4, size: 1024 },
-  measure: { seconds: 0.3, rounds: 5 },
+  ceilings: { mebibytes: 128, passes: 3, size: 768 },
+  measure: { seconds: 0.2, rounds: 4 },
 };
 
 export function readOptions(argv) {
@@ -39,7 +40,8 @@ export function readOptions(argv) {
   });
   const sizes = structuredClone(values.quick ? QUICK : FULL);
   if (values.seconds) sizes.measure.seconds = Number(values.seconds);
-  const threads = values.threads?.split(',').map(Number) ?? [1, os.availableParallelism()];
+  const cores = os.availableParallelism();
+  const threads = values.threads?.split(',').map(Number) ?? (values.quick ? [cores] : [1, cores]);
   if (!threads.every((count) => Number.isInteger(count) && count > 0) || !(sizes.measure.seconds > 0)) {
     throw new Error(`--threads and --seconds take positive numbers\n${USAGE}`);
   }

@@ -21,8 +21,9 @@ const node = (name, folder) =>
   new Provider(name, process.execPath, ['--expose-gc', path.join(here, folder, 'main.mjs')]);
 const python = (name, script, env) => new Provider(name, PYTHON, [path.join(here, 'python', script)], env);
 
-/** Starts all providers; `only` limits the peers by name. */
-export async function startProviders(only) {
+/** Starts all providers; `only` limits the peers by name, `quick` leaves out what must be compiled first. */
+export async function startProviders(only, quick) {
+  if (quick) process.env.LAPIDARY_BENCH_QUICK = '1';
   const library = node('Lapidary', 'lapidary');
   const wanted = (name) => only === null || only.includes(name);
   const peers = [];

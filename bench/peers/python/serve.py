@@ -1,5 +1,6 @@
 """The Python half of the protocol in peers/serve.mjs; the requests and answers are described there."""
 
+import ctypes
 import gc
 import json
 import os
@@ -24,6 +25,14 @@ def sample_of(values):
     return flat.astype(np.float32)
 
 
+def without_compiled(operations):
+    """Compiling takes longer than all of a quick run."""
+    if "LAPIDARY_BENCH_QUICK" not in os.environ:
+        return operations
+    keep = lambda variants: {name: run for name, run in variants.items() if "compiled" not in name}
+    return {operation: keep(variants) for operation, variants in operations.items()}
+
+
 def status(field):
     with open("/proc/self/status") as file:
         for line in file:
@@ -35,6 +44,8 @@ def status(field):
 def peak_bytes(run):
     """What `run` returns, and the peak of the resident memory above where it began (Linux; elsewhere None)."""
     gc.collect()
+    if "MALLOC_TRIM_THRESHOLD_" not in os.environ:  # a heap that is to be kept stays as it is
+        ctypes.CDLL(None).malloc_trim(0)
     try:
         with open("/proc/self/clear_refs", "w") as file:
             file.write("5")
@@ -43,6 +54,18 @@ def peak_bytes(run):
     before = status("VmRSS")
     result = run()
     return result, max(0, status("VmHWM") - before)
+
+
+def best_rate(work, run, limit=1.0):
+    """The best of as many runs as fit into `limit` seconds, at least one after the first."""
+    run()
+    best, spent = float("inf"), 0
+    while spent < limit:
+        started = time.perf_counter()
+        run()
+        seconds = time.perf_counter() - started
+        best, spent = min(best, seconds), spent + max(seconds, limit / 20)
+    return work / best
 
 
 def pages():

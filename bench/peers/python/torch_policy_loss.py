@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 import serve
-from torch_token import tensor
+from torch_token import compiled, tensor
 
 TAU, CLIP, KL = 1e-3, 0.2, 0.04
 
@@ -76,8 +76,6 @@ def load(dataset):
 
         return run
 
-    compiled = lambda function: torch.compile(function, dynamic=False)
-
     def variants_of_grpo(kl):
         return {
             "autograd": autograd(grpo, kl),
@@ -86,7 +84,7 @@ def load(dataset):
             "compiled by hand": by_hand(compiled(grpo_by_hand), kl),
         }
 
-    return {
+    return serve.without_compiled({
         "BCPG-NSA": {
             "index_add, autograd": autograd(bcpg_nsa, sums_by_index_add),
             "segment_reduce, autograd": autograd(bcpg_nsa, sums_by_segment_reduce),
@@ -97,4 +95,4 @@ def load(dataset):
         },
         "GRPO without KL": variants_of_grpo(False),
         "GRPO with k3": variants_of_grpo(True),
-    }
+    })

@@ -15,7 +15,8 @@ def tensor(dataset, name, shape, dtype=None):
         source = torch.from_numpy(serve.read(dataset, name, np.int16)).view(torch.bfloat16)
     else:
         source = torch.from_numpy(serve.read(dataset, name, np.float32))
-    return torch.empty(shape, dtype=source.dtype).copy_(source.reshape(shape))
+    source = source.reshape(shape)
+    return torch.empty(source.shape, dtype=source.dtype).copy_(source)
 
 
 def log_softmax(x, index):
@@ -61,6 +62,10 @@ def forward_kl(student, teacher):
     ).sum(-1)
 
 
+def compiled(function):
+    return torch.compile(function, dynamic=False)
+
+
 def by_rows(function, *inputs):
     parts = [function(*block) for block in zip(*(x.split(BLOCK) for x in inputs))]
     if isinstance(parts[0], tuple):
@@ -74,7 +79,6 @@ def load(dataset):
     index = torch.from_numpy(serve.read(dataset, "targets", np.int32)).long()[:, None]
     dlogp = tensor(dataset, "dlogp", (rows,), "f32")
     gradient = torch.empty_like(x)
-    compiled = lambda function: torch.compile(function, dynamic=False)
 
     def forward(function):
         return torch.no_grad()(lambda: {"logp": function(x, index)})
@@ -106,7 +110,7 @@ def load(dataset):
     def divergence(function):
         return torch.no_grad()(lambda: {"divergence": function(x, teacher)})
 
-    return {
+    return serve.without_compiled({
         "forward": {
             "log_softmax, gather": forward(log_softmax),
             "gather - logsumexp": forward(logsumexp),
@@ -132,4 +136,4 @@ def load(dataset):
             "kl_div by rows": divergence(lambda *a: by_rows(forward_kl, *a)),
             "compiled kl_div": divergence(compiled(forward_kl)),
         },
-    }
+    })
