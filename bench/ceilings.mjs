@@ -4,6 +4,8 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
+/** The peers that measure products and exponentials of their own. */
+const PYTHON_PEERS = /^(NumPy|PyTorch)/;
 const build = path.join(root, 'build', 'bench-native');
 
 function run(command, args) {
@@ -28,7 +30,7 @@ export async function peerCeilings(peers, threads, size) {
   for (const count of threads) {
     const entry = {};
     for (const peer of peers) {
-      if (peer.name === 'JavaScript') continue;
+      if (!PYTHON_PEERS.test(peer.name)) continue;
       await peer.ask('threads', { threads: count });
       entry[peer.name] = await peer.ask('ceilings', { size });
     }

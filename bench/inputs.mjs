@@ -85,11 +85,11 @@ function batchColumns(random, tokens, sequences) {
   return { cuSeqlens, advantages, seqScale, tokenWeights };
 }
 
-/** Hidden states and a head whose logits have standard deviation 2, and four sequences of one batch. */
-function linearInputs({ rows, vocab, width, dtype }) {
+/** Hidden states and a head whose logits have standard deviation 2, and the rows as sequences of one batch. */
+function linearInputs({ rows, vocab, width, sequences, dtype }) {
   const random = generator(11);
   const stored = (values) => (dtype === 'bf16' ? bf16(values) : values);
-  const columns = batchColumns(random, rows, 4);
+  const columns = batchColumns(random, rows, sequences);
   const refLogp = normals(random, rows, 0.3).map((x) => x - Math.log(vocab) - 2);
   return {
     hidden: stored(normals(random, rows * width, 1)),

@@ -35,6 +35,7 @@ async function measureDataset(cases, providers) {
   for (const count of threads) {
     for (const provider of all) await provider.ask('threads', { threads: count });
     for (const each of cases) {
+      if (count !== threads[0] && !each.everyThreadCount) continue;
       progress(`${each.operation}, ${each.inputs}, ${count} threads`);
       const { seconds, rounds } = sizes.measure;
       const limits = { seconds: seconds * each.budget, rounds };
@@ -53,8 +54,9 @@ async function measureAll(providers) {
   for (const [family, cases] of Object.entries(make)) {
     for (const each of cases(sizes[family])) {
       if (!wanted(family, each.operation)) continue;
-      const key = JSON.stringify(each.dataset);
-      groups.set(key, [...(groups.get(key) ?? []), each]);
+      const dataset = JSON.stringify(each.dataset);
+      each.key = `${dataset} ${each.operation}`;
+      groups.set(dataset, [...(groups.get(dataset) ?? []), each]);
     }
   }
   const results = [];
@@ -79,6 +81,13 @@ const plain = (results) =>
     const bare = ({ provider, ...contestant }) => contestant;
     return { ...rest, ours: ours.map(bare), peers: peers.map(bare) };
   });
+
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.once(signal, () => {
+    removeInputs();
+    process.exit(1);
+  });
+}
 
 async function main() {
   const about = machine();

@@ -10,21 +10,30 @@ async function timeOnce({ provider, variant }, operation) {
   return (await provider.ask('run', { operation, variant })).seconds;
 }
 
-/** Runs each variant once: its answer against the library's first variant, and its memory; then twice for a trial. */
-async function tryOut(provider, operation, variants, check, expected, trial) {
+/** One run whose answer is compared with the library's first variant, and whose memory is read. */
+async function checkOnce({ provider, variant }, { operation, check }, expected) {
+  const prefix = provider.name.replaceAll(/\W/g, '');
+  const { files, bytes, seconds } = await provider.ask('check', { operation, variant, prefix });
+  expected.files ??= files;
+  return { ...compareOutputs(check, expected.files, files), bytes, first: seconds };
+}
+
+/**
+ * Checks each variant of a provider and gives it a trial. A peer's variant whose first run took more
+ * than twice its best variant's trial gets no trial, unless that run may have been compiling.
+ */
+async function tryOut(provider, each, variants, expected, prune) {
   const contestants = [];
+  let best = Infinity;
   for (const variant of variants) {
     const contestant = { provider, name: provider.name, variant, times: [] };
     contestants.push(contestant);
     try {
-      const prefix = `${provider.name}`.replaceAll(/\W/g, '');
-      const { files, bytes } = await provider.ask('check', { operation, variant, prefix });
-      expected.files ??= files;
-      Object.assign(contestant, compareOutputs(check, expected.files, files), { bytes });
-      if (!contestant.right || !trial) continue;
-      contestant.trial = await timeOnce(contestant, operation);
-      if (contestant.trial < 2)
-        contestant.trial = Math.min(contestant.trial, await timeOnce(contestant, operation));
+      Object.assign(contestant, await checkOnce(contestant, each, expected));
+      const behind = prune && contestant.first > 2 * best && !variant.includes('compiled');
+      if (!contestant.right || behind) continue;
+      contestant.trial = await trialOf(contestant, each.operation);
+      best = Math.min(best, contestant.trial);
     } catch (error) {
       Object.assign(contestant, { right: false, failure: error.message });
     }
@@ -32,35 +41,52 @@ async function tryOut(provider, operation, variants, check, expected, trial) {
   return contestants;
 }
 
-/** The fastest in the trial of those with the right answer, or none. */
-function fastest(contestants) {
-  const right = contestants.filter((contestant) => contestant.right);
-  return right.sort((a, b) => a.trial - b.trial).slice(0, 1);
+/** Long runs are known well enough from the first, unless that one compiled; short ones are run twice. */
+async function trialOf(contestant, operation) {
+  if (contestant.first > 2 && !contestant.variant.includes('compiled')) return contestant.first;
+  const seconds = await timeOnce(contestant, operation);
+  return seconds < 0.3 ? Math.min(seconds, await timeOnce(contestant, operation)) : seconds;
+}
+
+const raced = (contestant) => contestant.right && contestant.trial !== undefined;
+
+/** The fastest in the trial, or none; only those within 1.5 times of it are tried at further thread counts. */
+function fastest(peer, each, contestants) {
+  const [first, ...others] = contestants.filter(raced).sort((a, b) => a.trial - b.trial);
+  if (first === undefined) return [];
+  const kept = [first, ...others.filter(({ trial }) => trial < 1.5 * first.trial)];
+  peer.kept.set(
+    each.key,
+    kept.map(({ variant }) => variant),
+  );
+  return [first];
 }
 
 /**
  * One case at one number of threads: all variants of the library against the fastest variant of each peer.
- * `seconds` bounds the rounds: at least 3, at most `rounds`; a contestant far behind runs in the first 2 alone.
+ * `seconds` bounds the rounds: at least 3, at most `rounds`; a contestant far behind runs in the first alone.
  */
-export async function measureCase({ operation, check }, library, peers, { seconds, rounds }) {
+export async function measureCase(each, library, peers, { seconds, rounds }) {
+  const { operation } = each;
   const expected = {};
-  const ours = await tryOut(library, operation, library.operations[operation] ?? [], check, expected, true);
+  const ours = await tryOut(library, each, library.operations[operation] ?? [], expected, false);
   if (ours.length === 0) return null;
   const tried = [];
-  const racing = ours.filter((contestant) => contestant.right);
+  const racing = ours.filter(raced);
   for (const peer of peers) {
-    const variants = peer.operations[operation] ?? [];
-    const contestants = await tryOut(peer, operation, variants, check, expected, true);
+    const variants = peer.kept.get(each.key) ?? peer.operations[operation] ?? [];
+    const contestants = await tryOut(peer, each, variants, expected, true);
     tried.push(...contestants);
-    racing.push(...fastest(contestants));
+    racing.push(...fastest(peer, each, contestants));
   }
   const quickest = Math.min(...racing.map(({ trial }) => trial));
+  if (racing.length === 0) return { ours, peers: tried };
   const slow = ({ trial }) => trial > 4 * quickest && trial > seconds / 10;
   const round = racing.reduce((sum, contestant) => sum + (slow(contestant) ? 0 : contestant.trial), 0);
   const count = Math.max(3, Math.min(rounds, Math.floor(seconds / round)));
   for (let i = 0; i < count; i++) {
     for (const contestant of racing) {
-      if (slow(contestant) && i >= 2) continue;
+      if (slow(contestant) && i >= 1) continue;
       contestant.times.push(await timeOnce(contestant, operation));
     }
   }

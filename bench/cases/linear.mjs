@@ -7,20 +7,21 @@ const TOLERANCE = {
   bf16: { logp: { absolute: 0.15 }, dhidden: { relative: 0.03 }, dweight: { relative: 0.03 } },
 };
 
-export function linearCases({ rows, vocab, width }) {
+export function linearCases({ rows, vocab, width, sequences }) {
   const cases = [];
   const product = 2 * rows * vocab * width;
   for (const dtype of ['f32', 'bf16']) {
-    const dataset = { family: 'linear', rows, vocab, width, dtype };
+    const dataset = { family: 'linear', rows, vocab, width, sequences, dtype };
     const { logp, dhidden, dweight } = TOLERANCE[dtype];
-    const add = (operation, products, check) => {
+    // Most take several seconds on one thread: those are run at the first number of threads alone.
+    const add = (operation, products, check, everyThreadCount) => {
       const work = { flops: products * product };
-      cases.push({ dataset, operation, inputs: dtype, work, check, budget: 2 });
+      cases.push({ dataset, operation, inputs: dtype, work, check, budget: 2, everyThreadCount });
     };
-    add('forward', 1, { logp });
-    add('forward and backward', 3, { logp, dhidden, dweight });
-    add('forward and backward, weights from S', 3, { logp, dhidden, dweight });
-    if (dtype === 'f32') add('forward and backward, frozen head', 2, { logp, dhidden });
+    add('forward', 1, { logp }, true);
+    add('forward and backward', 3, { logp, dhidden, dweight }, dtype === 'f32');
+    add('forward and backward, weights from S', 3, { logp, dhidden, dweight }, false);
+    if (dtype === 'f32') add('forward and backward, frozen head', 2, { logp, dhidden }, false);
   }
   return cases;
 }

@@ -9,7 +9,7 @@ const OBJECTIVES = {
 export function policyLossCases({ tokens, sequences }) {
   const dataset = { family: 'policy-loss', tokens, sequences };
   return Object.entries(OBJECTIVES).map(([operation, { columns, exps }]) => ({
-    ...{ dataset, operation, inputs: 'f32', budget: 1 },
+    ...{ dataset, operation, inputs: 'f32', budget: 1, everyThreadCount: true },
     work: { read: 4 * columns * tokens, write: 4 * tokens, exps: exps * tokens },
     check: { loss: { relative: 1e-3 }, dlogp: { relative: 1e-4 } },
   }));

@@ -6,6 +6,10 @@ export class Provider {
   #child;
   #lines;
   #errors = '';
+  /** {operation: [variant]} of the dataset that is loaded. */
+  operations = {};
+  /** By case: the variants worth trying at a further number of threads. */
+  kept = new Map();
 
   /** `name` is what tables call it; the rest starts its process. */
   constructor(name, command, args, env = {}) {

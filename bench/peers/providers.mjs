@@ -28,6 +28,9 @@ export async function startProviders(only, quick) {
   const wanted = (name) => only === null || only.includes(name);
   const peers = [];
   if (wanted('JavaScript')) peers.push(node('JavaScript', 'javascript'));
+  if (existsSync(path.join(here, 'onnx', 'node_modules'))) {
+    if (wanted('ONNX Runtime')) peers.push(node('ONNX Runtime', 'onnx'));
+  }
   if (existsSync(PYTHON)) {
     if (wanted('NumPy')) peers.push(python('NumPy', 'numpy_main.py'));
     if (wanted('PyTorch')) peers.push(python('PyTorch', 'torch_main.py'));
@@ -37,7 +40,8 @@ export async function startProviders(only, quick) {
   }
   const versions = {};
   for (const peer of peers) {
-    if (peer.name !== 'JavaScript') versions[peer.name] = (await peer.ask('version')).version;
+    const { version } = await peer.ask('version');
+    if (version && !peer.name.includes(',')) versions[peer.name] = version;
   }
   return { library, peers, versions };
 }

@@ -2,10 +2,11 @@
 //   load {dataset}             -> {operations: {name: [variant]}}
 //   threads {threads}          -> {}
 //   run {operation, variant}   -> {seconds}
-//   check {operation, variant} -> {files: {output: file}, bytes}: runs once, writes a sample of each output as f32,
+//   check {operation, variant} -> {files: {output: file}, bytes, seconds}: runs once, writes a sample of each output as f32,
 //                                 and gives the peak memory above the inputs
+//   version                    -> {version}
 //   pages                      -> {resident, huge}: bytes of this process, and those in 2 MiB pages
-// A variant is {run, restore?, holds?}: `run` returns its outputs; `restore` undoes work in place, untimed; `holds`
+// A variant is {run, restore?, holds?}: `run` returns its outputs or a promise of them; `restore` undoes work in place, untimed; `holds`
 // lists the arrays it writes to that were made beforehand, so that they count as memory of the operation.
 import { closeSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -48,14 +49,14 @@ function status(field) {
 }
 
 /** Peak of the resident memory during `run`, above where it began (Linux; elsewhere null). */
-function peakBytes(run) {
+async function peakBytes(run) {
   try {
     writeFileSync('/proc/self/clear_refs', '5'); // resets VmHWM
   } catch {
-    return [run(), null];
+    return [await run(), null];
   }
   const before = status('VmRSS');
-  const result = run();
+  const result = await run();
   return [result, Math.max(0, status('VmHWM') - before)];
 }
 
@@ -71,18 +72,20 @@ function pages() {
   }
 }
 
-function timed(variant) {
+async function timed(variant) {
   const started = process.hrtime.bigint();
-  variant.run();
+  await variant.run();
   const seconds = Number(process.hrtime.bigint() - started) / 1e9;
   variant.restore?.();
   return { seconds };
 }
 
-function checked(variant, folder, prefix) {
+async function checked(variant, folder, prefix) {
   const held = variant.holds ?? [];
   for (const array of held) array.fill(0); // touched, so that they are counted here alone
-  const [outputs, peak] = peakBytes(() => variant.run());
+  const started = performance.now();
+  const [outputs, peak] = await peakBytes(() => variant.run());
+  const seconds = (performance.now() - started) / 1e3;
   const files = {};
   for (const [name, values] of Object.entries(outputs)) {
     files[name] = path.join(folder, `${prefix}-${name}.out`);
@@ -90,11 +93,11 @@ function checked(variant, folder, prefix) {
   }
   variant.restore?.();
   const heldBytes = held.reduce((sum, array) => sum + array.byteLength, 0);
-  return { files, bytes: peak === null ? null : peak + heldBytes };
+  return { files, seconds, bytes: peak === null ? null : peak + heldBytes };
 }
 
 /** Serves `loaders` ({family: dataset => {operation: {variant: {run, ...}}}}) until stdin ends. */
-export async function serve({ loaders, setThreads }) {
+export async function serve({ loaders, setThreads, version }) {
   let operations = {};
   let folder = '';
   const handlers = {
@@ -113,12 +116,13 @@ export async function serve({ loaders, setThreads }) {
     run: ({ operation, variant }) => timed(operations[operation][variant]),
     check: ({ operation, variant, prefix }) => checked(operations[operation][variant], folder, prefix),
     pages: () => pages() ?? {},
+    version: () => ({ version }),
   };
   for await (const line of createInterface({ input: process.stdin })) {
     const { command, ...rest } = JSON.parse(line);
     let answer;
     try {
-      answer = handlers[command](rest);
+      answer = await handlers[command](rest);
     } catch (error) {
       answer = { error: error.message };
     }

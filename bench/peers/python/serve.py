@@ -110,12 +110,14 @@ class Server:
         return {"seconds": seconds}
 
     def check(self, operation, variant, prefix):
+        started = time.perf_counter()
         outputs, peak = peak_bytes(self.operations[operation][variant])
+        seconds = time.perf_counter() - started
         files = {}
         for name, values in outputs.items():
             files[name] = os.path.join(self.folder, f"{prefix}-{self.tag}-{name}.out")
             sample_of(self.to_numpy(values)).tofile(files[name])
-        return {"files": files, "bytes": peak}
+        return {"files": files, "seconds": seconds, "bytes": peak}
 
     def pages(self):
         return pages()
