@@ -39,6 +39,7 @@ export async function peerCeilings(peers, threads, size) {
   return rates;
 }
 
+const RATES = ['read', 'write', 'copy', 'firstTouch', 'hugeShare'];
 const best = (values) => Math.max(0, ...values.filter((value) => Number.isFinite(value)));
 
 /**
@@ -46,17 +47,22 @@ const best = (values) => Math.max(0, ...values.filter((value) => Number.isFinite
  * products that an operation itself reached, by anyone: no ceiling may lie below what was seen.
  */
 export function ceilingOf(samples, peerSamples, results) {
-  const memory = samples.flatMap(({ pages4KiB, pages2MiB }) => [pages4KiB, pages2MiB]);
+  const pagesOf = (kind) =>
+    Object.fromEntries(RATES.map((rate) => [rate, best(samples.map((sample) => sample[kind][rate]))]));
+  const memory = { pages4KiB: pagesOf('pages4KiB'), pages2MiB: pagesOf('pages2MiB') };
+  const both = Object.values(memory);
   const peers = peerSamples.flatMap((entry) => Object.values(entry));
   const reached = results.flatMap(({ work, ours, peers: others }) =>
     [...ours, ...others].map(({ seconds }) => (work.flops ?? 0) / seconds),
   );
-  const read = best(memory.map((rates) => rates.read));
+  const products = { f32: best(peers.map(({ f32 }) => f32)), bf16: best(peers.map(({ bf16 }) => bf16)) };
+  const read = best(both.map((rates) => rates.read));
   return {
+    ...{ memory, products, multiplyAdd: best(samples.map(({ multiplyAdd }) => multiplyAdd)) },
     read,
-    readAndWrite: best([read, ...memory.map((rates) => rates.copy)]),
+    readAndWrite: best([read, ...both.map((rates) => rates.copy)]),
     exps: best([...samples.map(({ exp }) => exp), ...peers.map(({ exp }) => exp)]),
-    flops: best([...peers.flatMap(({ f32, bf16 }) => [f32, bf16]), ...reached]),
+    flops: best([products.f32, products.bf16, ...reached]),
   };
 }
 

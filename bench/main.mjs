@@ -30,7 +30,8 @@ async function measureDataset(cases, providers) {
   const dataset = writeInputs(cases[0].dataset);
   const all = [providers.library, ...providers.peers];
   for (const provider of all) provider.operations = (await provider.ask('load', { dataset })).operations;
-  const pages = await providers.library.ask('pages');
+  const pages = {}; // by provider, with the inputs in memory
+  for (const provider of all) pages[provider.name] = await provider.ask('pages');
   const results = [];
   for (const count of threads) {
     for (const provider of all) await provider.ask('threads', { threads: count });

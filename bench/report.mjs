@@ -58,14 +58,55 @@ function operationRow({ operation, inputs, variant, seconds, bytes, rate: speed,
   return [...ours, ...theirs, `${peer.ratio.toFixed(1)}×`, `${mebibytes(bytes)} / ${mebibytes(peer.bytes)}`];
 }
 
+const giga = (value) => (value > 0 ? (value / 1e9).toFixed(1) : '–');
+
+/** Pairs are 4 KiB / 2 MiB pages. */
 function ceilingsTable(ceilings) {
-  const giga = (value) => (value / 1e9).toFixed(1);
+  const pair = ({ pages4KiB, pages2MiB }, rate) => `${giga(pages4KiB[rate])} / ${giga(pages2MiB[rate])}`;
+  const memory = ['read', 'write', 'copy', 'firstTouch'];
   return table(
-    ['threads', 'read, GB/s', 'read and write, GB/s', 'exp, G/s', 'matrix product, GFLOP/s'],
-    ceilings.map(({ threads, read, readAndWrite, exps, flops }) => [
-      ...[threads, giga(read), giga(readAndWrite), giga(exps), giga(flops)],
+    [
+      ...['threads', 'read, GB/s', 'write', 'copy (read + written)', 'first touch', 'exp, G/s'],
+      ...[
+        'f32 product, GFLOP/s',
+        'bf16 product',
+        'best product of any operation',
+        'multiply-add in registers',
+      ],
+    ],
+    ceilings.map(({ threads, memory: rates, exps, products, flops, multiplyAdd }) => [
+      ...[threads, ...memory.map((rate) => pair(rates, rate)), giga(exps)],
+      ...[products.f32, products.bf16, flops, multiplyAdd].map(giga),
     ]),
   );
+}
+
+/** What makes the figures of a run doubtful. */
+function warnings({ machine, measured }) {
+  const lines = [];
+  if (machine.loadBefore > 0.5) {
+    lines.push(`The machine was busy before the run began (load ${machine.loadBefore.toFixed(1)}).`);
+  }
+  const { before, after } = measured.native;
+  before.forEach(({ threads, pages2MiB: { read } }, i) => {
+    const change = after[i].pages2MiB.read / read;
+    if (change > 1.2 || change < 1 / 1.2) {
+      lines.push(
+        `At ${threads} threads the read rate changed by a factor of ${change.toFixed(2)} during the run.`,
+      );
+    }
+  });
+  return lines;
+}
+
+/** The least and the most of the library's process that lay in 2 MiB pages, over the data sets. */
+function hugeShares(results) {
+  const shares = results
+    .map(({ pages }) => pages.Lapidary.huge / pages.Lapidary.resident)
+    .filter(Number.isFinite);
+  if (shares.length === 0) return 'pages unknown';
+  const [least, most] = [Math.min(...shares), Math.max(...shares)].map(percent);
+  return `${least === most ? most : `${least} to ${most}`} of the library's memory in 2 MiB pages`;
 }
 
 const HEADER = [
@@ -78,19 +119,21 @@ function policyLines(policy) {
 }
 
 /** Everything that was measured, for a terminal or a README. */
-export function markdown({ machine, library, versions, shapes, ceilings, rows, failures, policy, quick }) {
-  const lines = [];
+export function markdown(report) {
+  const { machine, library, versions, shapes, ceilings, rows, failures, policy, quick } = report;
+  const lines = warnings(report).map((warning) => `${warning}\n`);
   if (quick) lines.push('Small shapes, few rounds: a check that the benchmark runs, not figures to quote.\n');
   lines.push(
     `${machine.cpu}${machine.virtual ? ' (virtual)' : ''}, ${machine.cores} cores, ${machine.memory}, ` +
       `Node ${machine.node}, revision ${machine.revision}; instruction set ${library.implementation}; ` +
-      `huge pages "${machine.transparentHugePages}"; ` +
+      `huge pages "${machine.transparentHugePages}", ${hugeShares(report.results)}; ` +
       `${
         Object.entries(versions)
           .map(([name, version]) => `${name} ${version}`)
           .join(', ') || 'no peers'
       }.`,
     `Shapes: ${shapes}.\n`,
+    'Ceilings; pairs are 4 KiB / 2 MiB pages:\n',
     ceilingsTable(ceilings),
   );
   for (const threads of new Set(rows.map((row) => row.threads))) {

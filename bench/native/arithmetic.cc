@@ -21,8 +21,8 @@ typedef int32_t IntVector __attribute__((vector_size(kLanes * 4)));
 inline Vector splat(float x) { return x - Vector{}; }
 
 // exp(x) for -87 <= x <= 0: x = n ln 2 + r with |r| <= ln 2 / 2, 1 + r + r^2 q(r) with q fitted for the least
-// relative error (1.05e-7 before rounding), and 2^n by adding n to the exponent bits. n << 23 comes straight from
-// the bits of the shifted sum, whose low bits hold n.
+// relative error (1.05e-7 before rounding), and 2^n by adding n to the exponent bits. n << 23 comes straight
+// from the bits of the shifted sum, whose low bits hold n.
 inline Vector exp_nonpositive(Vector x) {
   const Vector magic = splat(12582912.f);  // 1.5 * 2^23: adding it rounds to an integer
   const Vector shifted = x * splat(1.44269504f) + magic;

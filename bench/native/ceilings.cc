@@ -5,8 +5,9 @@
 #include <cstdlib>
 
 static void print_memory(const char* name, const MemoryRates& rates) {
-  std::printf("\"%s\": {\"read\": %.5g, \"write\": %.5g, \"copy\": %.5g, \"firstTouch\": %.5g, \"hugeShare\": %.3f}",
-              name, rates.read, rates.write, rates.copy, rates.first_touch, rates.huge_share);
+  std::printf(
+      "\"%s\": {\"read\": %.5g, \"write\": %.5g, \"copy\": %.5g, \"firstTouch\": %.5g, \"hugeShare\": %.3f}",
+      name, rates.read, rates.write, rates.copy, rates.first_touch, rates.huge_share);
 }
 
 int main(int count, char** arguments) {

@@ -66,8 +66,8 @@ class Buffer {
 typedef uint64_t Words __attribute__((vector_size(32), may_alias));
 volatile uint64_t sink;
 
-// Four streams a page apart in one pass give the hardware's prefetchers more to do than one stream does; which of
-// one and four is faster differs between machines, so both are measured.
+// Four streams a page apart in one pass give the hardware's prefetchers more to do than one stream does;
+// which of one and four is faster differs between machines, so both are measured.
 template <int kStreams>
 void read_bytes(const char* data, size_t bytes) {
   Words sums[8] = {};
@@ -114,16 +114,14 @@ MemoryRates measure_memory(Pages pages, size_t bytes, int threads, int passes) {
   const auto at = [slice](Buffer& buffer, int thread) { return buffer.data() + thread * slice; };
   MemoryRates rates{};
   // Ordinary stores: the page faults and the clearing of pages are what is measured.
-  rates.first_touch =
-      total / best_seconds(threads, 1, [&](int t) { std::memset(at(source, t), 1, slice); });
+  rates.first_touch = total / best_seconds(threads, 1, [&](int t) { std::memset(at(source, t), 1, slice); });
   best_seconds(threads, 1, [&](int t) { std::memset(at(target, t), 1, slice); });
   rates.huge_share = pages == Pages::k2MiB ? source.huge_share() : 0;
   const double one = best_seconds(threads, passes, [&](int t) { read_bytes<1>(at(source, t), slice); });
   const double four = best_seconds(threads, passes, [&](int t) { read_bytes<4>(at(source, t), slice); });
   rates.read = total / (one < four ? one : four);
   rates.write = total / best_seconds(threads, passes, [&](int t) { write_bytes(at(target, t), slice); });
-  rates.copy = 2 * total / best_seconds(threads, passes, [&](int t) {
-                 copy_bytes(at(target, t), at(source, t), slice);
-               });
+  rates.copy = 2 * total /
+               best_seconds(threads, passes, [&](int t) { copy_bytes(at(target, t), at(source, t), slice); });
   return rates;
 }

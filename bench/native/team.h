@@ -1,4 +1,5 @@
-// Runs one function on several threads at once and times it from the moment all are ready to the last one's end.
+// Runs one function on several threads at once and times it from the moment all are ready to the last one's
+// end.
 #pragma once
 
 #include <barrier>
