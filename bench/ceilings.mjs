@@ -30,7 +30,7 @@ export async function peerCeilings(peers, threads, size) {
   for (const count of threads) {
     const entry = {};
     for (const peer of peers) {
-      if (!PYTHON_PEERS.test(peer.name)) continue;
+      if (peer.ended || !PYTHON_PEERS.test(peer.name)) continue;
       await peer.ask('threads', { threads: count });
       entry[peer.name] = await peer.ask('ceilings', { size });
     }

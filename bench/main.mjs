@@ -25,24 +25,36 @@ const { sizes, threads } = options;
 const wanted = (...names) => options.only === null || names.some((name) => options.only.includes(name));
 const progress = (text) => console.error(`[${Math.round(performance.now() / 1000)} s] ${text}`);
 
+/** Has every provider load a dataset. A peer that fails to is left out of its cases; the library must not fail. */
+async function load(dataset, { library, peers }) {
+  const pages = {}; // by provider, with the inputs in memory
+  for (const provider of [library, ...peers]) {
+    provider.operations = {};
+    try {
+      provider.operations = (await provider.ask('load', { dataset })).operations;
+      pages[provider.name] = await provider.ask('pages');
+    } catch (error) {
+      if (provider === library) throw error;
+      progress(`${error.message}; left out here`);
+    }
+  }
+  return pages;
+}
+
 /** Runs the cases of one dataset at every number of threads; the inputs are in memory for as long as that. */
 async function measureDataset(cases, providers) {
-  const dataset = writeInputs(cases[0].dataset);
-  const all = [providers.library, ...providers.peers];
-  for (const provider of all) provider.operations = (await provider.ask('load', { dataset })).operations;
-  const pages = {}; // by provider, with the inputs in memory
-  for (const provider of all) pages[provider.name] = await provider.ask('pages');
+  const pages = await load(writeInputs(cases[0].dataset), providers);
   const results = [];
   for (const count of threads) {
-    for (const provider of all) await provider.ask('threads', { threads: count });
+    const present = [providers.library, ...providers.peers].filter(({ ended }) => !ended);
+    for (const provider of present) await provider.ask('threads', { threads: count });
     for (const each of cases) {
       if (count !== threads[0] && !each.everyThreadCount) continue;
       progress(`${each.operation}, ${each.inputs}, ${count} threads`);
       const { seconds, rounds } = sizes.measure;
       const limits = { seconds: seconds * each.budget, rounds };
       const result = await measureCase(each, providers.library, providers.peers, limits);
-      if (result) results.push({ ...each, threads: count, pages, ...result });
-      else progress(`  not in this build`);
+      results.push({ ...each, threads: count, pages, ...(result ?? { ours: [], peers: [] }) });
     }
   }
   removeInputs();
@@ -66,7 +78,9 @@ async function measureAll(providers) {
 }
 
 function failuresOf(results) {
-  return results.flatMap(({ operation, inputs, threads: count, ours, peers }) =>
+  const missing = results.filter(({ ours }) => ours.length === 0).map(({ operation }) => operation);
+  const absent = [...new Set(missing)].map((operation) => `${operation}: not an operation of this build`);
+  const failed = results.flatMap(({ operation, inputs, threads: count, ours, peers }) =>
     [...ours, ...peers]
       .filter(({ right }) => !right)
       .map(({ name, variant, failure, errors }) => {
@@ -74,6 +88,7 @@ function failuresOf(results) {
         return `${name}, ${variant}, ${operation}, ${inputs}, ${count} threads: ${reason}`;
       }),
   );
+  return [...absent, ...failed];
 }
 
 /** Results as plain data: providers are left out. */

@@ -73,7 +73,7 @@ export async function measureCase(each, library, peers, { seconds, rounds }) {
   if (ours.length === 0) return null;
   const tried = [];
   const racing = ours.filter(raced);
-  for (const peer of peers) {
+  for (const peer of peers.filter(({ ended }) => !ended)) {
     const variants = peer.kept.get(each.key) ?? peer.operations[operation] ?? [];
     const contestants = await tryOut(peer, each, variants, expected, true);
     tried.push(...contestants);
@@ -86,11 +86,15 @@ export async function measureCase(each, library, peers, { seconds, rounds }) {
   const count = Math.max(3, Math.min(rounds, Math.floor(seconds / round)));
   for (let i = 0; i < count; i++) {
     for (const contestant of racing) {
-      if (slow(contestant) && i >= 1) continue;
-      contestant.times.push(await timeOnce(contestant, operation));
+      if (contestant.failure || (slow(contestant) && i >= 1)) continue;
+      try {
+        contestant.times.push(await timeOnce(contestant, operation));
+      } catch (error) {
+        Object.assign(contestant, { right: false, failure: error.message });
+      }
     }
   }
-  for (const contestant of racing) contestant.seconds = median(contestant.times);
+  for (const contestant of racing.filter(({ right }) => right)) contestant.seconds = median(contestant.times);
   return { ours, peers: tried };
 }
 

@@ -8,6 +8,8 @@ export class Provider {
   #errors = '';
   /** {operation: [variant]} of the dataset that is loaded. */
   operations = {};
+  /** Its process is gone (out of memory, say): it can be asked nothing more. */
+  ended = false;
   /** By case: the variants worth trying at a further number of threads. */
   kept = new Map();
 
@@ -29,6 +31,7 @@ export class Provider {
   async ask(command, rest = {}) {
     this.#child.stdin.write(`${JSON.stringify({ command, ...rest })}\n`);
     const { value, done } = await this.#lines.next();
+    if (done) this.ended = true;
     if (done) throw new Error(`${this.name} ended: ${this.#errors.trim().split('\n').at(-1)}`);
     const answer = JSON.parse(value);
     if (answer.error) throw new Error(`${this.name}: ${answer.error}`);
