@@ -1,4 +1,9 @@
-import { Tensor, tokenLogprobsBackwardSync, tokenLogprobsSync } from '../../../dist/index.js';
+import {
+  Tensor,
+  tokenLogprobsBackwardSync,
+  tokenLogprobsSync,
+  tokenLogprobsWithGradientSync,
+} from '../../../dist/index.js';
 import { readInto } from '../serve.mjs';
 
 /** Operations over logits. Outputs are made once and reused, as a training loop does. */
@@ -22,6 +27,10 @@ export function token({ folder, rows, vocab, dtype }) {
     tokenLogprobsBackwardSync({ logits, targets, ...out, dlogp, dlogits: place });
     return { logp: out.logp.data, dlogits: place.data };
   };
+  const withGradient = (place) => {
+    tokenLogprobsWithGradientSync({ logits, targets, rowWeights: dlogp, dlogits: place }, { out });
+    return { logp: out.logp.data, dlogits: place.data };
+  };
   return {
     forward: {
       'one call': {
@@ -40,6 +49,8 @@ export function token({ folder, rows, vocab, dtype }) {
       },
     },
     'forward and backward': {
+      'one call': { run: () => withGradient(dlogits), holds: [dlogits.data] },
+      'one call, in place': { run: () => withGradient(logits), restore },
       'two calls': { run: () => backward(dlogits), holds: [dlogits.data] },
       'two calls, in place': { run: () => backward(logits), restore },
     },
