@@ -3,9 +3,8 @@ import { configureKernels, devices } from '../../lib/kernels/device.ts';
 
 /** Every instruction set that this machine can run. */
 export const IMPLEMENTATIONS: readonly string[] = devices()[0]!.implementations;
-export const FLOAT_TYPES = ['f32', 'bf16'] as const;
-export const LOGIT_TYPES = ['f32', 'bf16', 'f16'] as const;
-export type FloatType = (typeof LOGIT_TYPES)[number];
+export const FLOAT_TYPES = ['f32', 'bf16', 'f16'] as const;
+export type FloatType = (typeof FLOAT_TYPES)[number];
 
 /** Half a unit in the last place of each element type, relative: what rounding a result to it costs. */
 export const ROUNDING = { f32: 2 ** -24, bf16: 2 ** -8, f16: 2 ** -11 };
@@ -13,10 +12,6 @@ export const ROUNDING = { f32: 2 ** -24, bf16: 2 ** -8, f16: 2 ** -11 };
 /** The cross product of implementations and element types, for `describe.each`. */
 export const VARIANTS = IMPLEMENTATIONS.flatMap((implementation) =>
   FLOAT_TYPES.map((dtype) => ({ implementation, dtype })),
-);
-
-export const LOGIT_VARIANTS = IMPLEMENTATIONS.flatMap((implementation) =>
-  LOGIT_TYPES.map((dtype) => ({ implementation, dtype })),
 );
 
 /** Two threads, so that every suite also crosses the pool, whatever the machine. */

@@ -8,7 +8,7 @@ import {
 import { oracleTransformedGradient, oracleTransformedRow, type Transform } from '../oracle/token-logprobs.ts';
 import { seededRandom } from '../random.ts';
 import { decode, floats, ints, matrix, normal, rowOf } from './batches.ts';
-import { expectClose, expectSameBits, LOGIT_VARIANTS, ROUNDING, use } from './compare.ts';
+import { expectClose, expectSameBits, ROUNDING, use, VARIANTS } from './compare.ts';
 
 const SEED = 20251123;
 
@@ -27,7 +27,7 @@ const CASES: Case[] = [
   { name: 'a softcap and a temperature per row', softcap: 5, perRow: true, spread: 6 },
 ];
 
-describe.each(LOGIT_VARIANTS)(`logit transforms, $implementation $dtype (seed ${SEED})`, (variant) => {
+describe.each(VARIANTS)(`logit transforms, $implementation $dtype (seed ${SEED})`, (variant) => {
   const { implementation, dtype } = variant;
 
   it.each(CASES)('$name: forward, backward and both at once agree with float64', (given) => {
@@ -95,7 +95,7 @@ describe.each(LOGIT_VARIANTS)(`logit transforms, $implementation $dtype (seed ${
 });
 
 describe('entries of -inf under a softcap', () => {
-  it.each(LOGIT_VARIANTS)('stay out: probability 0, gradient 0, $implementation $dtype', (variant) => {
+  it.each(VARIANTS)('stay out: probability 0, gradient 0, $implementation $dtype', (variant) => {
     use(variant.implementation);
     const logits = matrix(variant.dtype, 1, 50, (_, v) => (v % 4 === 1 ? -Infinity : Math.sin(v)));
     const input = { logits: logits.tensor, targets: ints([4]) };
@@ -109,33 +109,30 @@ describe('entries of -inf under a softcap', () => {
 });
 
 describe('the entropy alone', () => {
-  it.each(LOGIT_VARIANTS)(
-    'has the gradient of its central differences, $implementation $dtype',
-    (variant) => {
-      use(variant.implementation);
-      const random = seededRandom(SEED);
-      const logits = matrix(variant.dtype, 1, 11, () => normal(random));
-      const input = { logits: logits.tensor, targets: ints([3]) };
-      const options = { softcap: 2, temperature: 0.7 };
-      const forward = tokenLogprobsSync(input, { ...options, entropy: true });
-      const columns = { ...input, ...forward, dlogp: floats([0]), dentropy: floats([1]) };
-      const actual = decode(tokenLogprobsBackwardSync(columns, options));
-      const transform = { softcap: 2, temperature: Math.fround(0.7) };
-      const slopes = Array.from({ length: 11 }, (_, v) => {
-        const at = (shift: number) =>
-          oracleTransformedRow(
-            logits.values.map((x, i) => (i === v ? x + shift : x)),
-            3,
-            transform,
-          ).entropy;
-        return (at(1e-5) - at(-1e-5)) / 2e-5;
-      });
-      expectClose('slope', actual, slopes, {
-        absolute: 1e-6,
-        relative: Math.max(1e-5, ROUNDING[variant.dtype]),
-      });
-    },
-  );
+  it.each(VARIANTS)('has the gradient of its central differences, $implementation $dtype', (variant) => {
+    use(variant.implementation);
+    const random = seededRandom(SEED);
+    const logits = matrix(variant.dtype, 1, 11, () => normal(random));
+    const input = { logits: logits.tensor, targets: ints([3]) };
+    const options = { softcap: 2, temperature: 0.7 };
+    const forward = tokenLogprobsSync(input, { ...options, entropy: true });
+    const columns = { ...input, ...forward, dlogp: floats([0]), dentropy: floats([1]) };
+    const actual = decode(tokenLogprobsBackwardSync(columns, options));
+    const transform = { softcap: 2, temperature: Math.fround(0.7) };
+    const slopes = Array.from({ length: 11 }, (_, v) => {
+      const at = (shift: number) =>
+        oracleTransformedRow(
+          logits.values.map((x, i) => (i === v ? x + shift : x)),
+          3,
+          transform,
+        ).entropy;
+      return (at(1e-5) - at(-1e-5)) / 2e-5;
+    });
+    expectClose('slope', actual, slopes, {
+      absolute: 1e-6,
+      relative: Math.max(1e-5, ROUNDING[variant.dtype]),
+    });
+  });
 
   it("needs the forward's entropy", () => {
     const input = { logits: Tensor.alloc('f32', [1, 4]), targets: ints([0]) };

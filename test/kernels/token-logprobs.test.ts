@@ -4,7 +4,7 @@ import { tokenLogprobsSync } from '../../lib/kernels/token-logprobs.ts';
 import { oracleRow } from '../oracle/token-logprobs.ts';
 import { seededRandom } from '../random.ts';
 import { ints, type Matrix, matrix, normal, rowOf } from './batches.ts';
-import { expectClose, LOGIT_VARIANTS, use } from './compare.ts';
+import { expectClose, use, VARIANTS } from './compare.ts';
 
 const SEED = 20250514;
 // f32 outputs: an absolute error, and their own rounding where the value is large.
@@ -24,7 +24,7 @@ function check(what: string, logits: Matrix, targets: number[], temperature = 1,
   expect(Math.max(...result.logp.data), `${what}: a log-prob is never positive`).toBeLessThanOrEqual(0);
 }
 
-describe.each(LOGIT_VARIANTS)(
+describe.each(VARIANTS)(
   `token log-probs, $implementation $dtype (seed ${SEED})`,
   ({ implementation, dtype }) => {
     it.each([

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { linearLogprobsSync } from '../../lib/kernels/linear-logprobs.ts';
 import { tokenLogprobsSync } from '../../lib/kernels/token-logprobs.ts';
 import { seededRandom } from '../random.ts';
 import { ints, type Matrix, matrix, normal, rowOf } from './batches.ts';
-import { LOGIT_VARIANTS, use } from './compare.ts';
+import { use, VARIANTS } from './compare.ts';
 
 const SEED = 77;
 
@@ -17,7 +18,7 @@ function top1(logits: Matrix, targets: number[], options = {}): number[] {
   ];
 }
 
-describe.each(LOGIT_VARIANTS)(
+describe.each(VARIANTS)(
   `the most probable entry, $implementation $dtype (seed ${SEED})`,
   ({ implementation, dtype }) => {
     it.each([1, 2, 9, 2048, 2049, 5000])('is found at V = %i, the target among the candidates', (vocab) => {
@@ -55,6 +56,19 @@ describe.each(LOGIT_VARIANTS)(
       use(implementation);
       const logits = matrix(dtype, 2, 4000, (_, v) => (v === 3100 ? 0 : -Infinity));
       expect(top1(logits, [3100, 5])).toEqual([3100, 3100]);
+    });
+
+    it('comes out of the linear head too', () => {
+      use(implementation);
+      const random = seededRandom(SEED);
+      const vocab = 1100;
+      const logits = matrix(dtype, 6, vocab, () => random.int(-40, 40) / 8); // many ties
+      const weight = matrix(dtype, vocab, vocab, (v, h) => (v === h ? 1 : 0));
+      const targets = [-100, 0, vocab - 1, 600, 5, 1099];
+      const head = { hidden: logits.tensor, weight: weight.tensor, targets: ints(targets) };
+      const { top1: found } = linearLogprobsSync(head, { top1: true });
+      const expected = targets.map((target, t) => (target < 0 ? -1 : firstMaximum(rowOf(logits, t))));
+      expect([...found!.data]).toEqual(expected);
     });
   },
 );
