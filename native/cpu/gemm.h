@@ -11,8 +11,6 @@
 
 namespace lapidary {
 
-constexpr int64_t kGemmDepth = 256;
-
 struct Gemm {
   int64_t rows, columns, depth;  // M, N, K
   MatrixView a, b;
@@ -33,9 +31,9 @@ int64_t packed_size(const Implementation& cpu, int64_t columns, int64_t depth);
 void pack_matrix(ThreadPool& pool, const Implementation& cpu, const MatrixView& b, int64_t columns,
                  int64_t depth, float* packed);
 
-// One block of at most kGemmRows rows on the calling thread. `scratch` holds (kGemmRows + tile_rows) *
-// kGemmDepth floats.
+// One block of at most kGemmRows rows on the calling thread. `scratch` holds row_scratch floats.
 constexpr int64_t kGemmRows = 48;
+inline int64_t row_scratch(const Implementation& cpu) { return (kGemmRows + cpu.tile_rows) * kGemmDepth; }
 void gemm_row_block(const Implementation& cpu, const MatrixView& a, int64_t m0, int64_t rows, int64_t columns,
                     int64_t depth, const float* packed_b, bool accumulate, float* c, int64_t ldc,
                     float* scratch);

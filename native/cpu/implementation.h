@@ -39,6 +39,33 @@ struct LogitGradient {
   float slope, entropy_slope;
 };
 
+// Depth that one block of a matrix product runs over in registers (gemm.cc).
+constexpr int64_t kGemmDepth = 256;
+
+// The linear log-probs work on strips: matrices [vocabulary entries, tile_columns] with one token per lane. A
+// panel holds a block of the weight, its rows kPanelStride floats apart (not a power of two, or they would meet
+// in one set of the first-level cache) and at most kPanelDepth long.
+constexpr int64_t kPanelDepth = 264;
+constexpr int64_t kPanelStride = kPanelDepth + 8;
+constexpr int64_t kMaxStrip = 64;
+
+// How the lanes of a strip turn logits into exponentials: e^((x - offset) / temperature).
+struct StripLanes {
+  float scale[kMaxStrip];  // log2(e) / temperature
+  float floor[kMaxStrip];  // the lowest x - offset whose exponential counts
+};
+// Relative to each lane's maximum. NaN anywhere in a lane makes its sum NaN.
+struct StripStats {
+  float max[kMaxStrip], sum[kMaxStrip];
+  float weighted[kMaxStrip];  // sum of exp * (x - max)
+};
+// out = factor * e^((x - offset) / temperature) * cap slope.
+struct StripGradient {
+  StripLanes lanes;
+  float offset[kMaxStrip], factor[kMaxStrip];
+  float softcap;
+};
+
 struct AdamwStep {
   float lr, beta1, beta2, epsilon, weight_decay;
   float correction1, correction2;  // 1 / (1 - beta^t)
@@ -86,6 +113,27 @@ struct Implementation {
   // c[rows, columns] (+)= packed_a * packed_b over `depth`.
   void (*tile_block)(const float* packed_a, const float* packed_b, int64_t rows, int64_t columns,
                      int64_t depth, bool accumulate, float* c, int64_t ldc);
+
+  // Strips of the linear log-probs (vocab_strips.inc). Elements are counted from `first`; counts of rows are
+  // padded up to tile_rows, what lies beyond is scratch.
+  // panel[r][k] = data[first + r * stride + k], as f32.
+  void (*copy_panel)(const void* data, lap_dtype dtype, int64_t first, int64_t stride, int64_t rows,
+                     int64_t depth, float* panel);
+  // out[r][:] (+)= sum_k panel[r][k] * strip[k][:].
+  void (*panel_times_strip)(const float* panel, const float* strip, int64_t rows, int64_t depth,
+                            bool accumulate, float* out);
+  // out[c][:] += sum_r panel[r][c] * strip[r][:].
+  void (*panel_transposed_times_strip)(const float* panel, const float* strip, int64_t rows, int64_t columns,
+                                       float* out);
+  // out[r][c] (+)= sum over `count` strips, strip_size floats apart, and their lanes of strip[r][lane] *
+  // tokens[lane][c], c < columns <= tile_columns; `tokens` holds tile_columns floats per lane.
+  void (*strips_times_tokens)(const float* strips, int64_t strip_size, int64_t count, const float* tokens,
+                              int64_t rows, int64_t columns, bool accumulate, float* out, int64_t stride);
+  void (*cap_strip)(float* strip, int64_t rows, float softcap);
+  void (*strip_stats)(const float* strip, int64_t rows, const StripLanes& lanes, bool want_weighted,
+                      StripStats* stats);
+  // out may be the strip. The caller mends the targets' entries.
+  void (*strip_gradient)(const float* strip, int64_t rows, const StripGradient& gradient, float* out);
 
   // Rows of logits.
   LogitStats (*logit_stats)(const LogitRow& row, int64_t begin, int64_t end, bool want_weighted);

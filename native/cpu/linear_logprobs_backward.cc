@@ -1,158 +1,242 @@
-// Backward of the linear log-probs. Rows whose gradient is zero are left out first; the others go through in
-// chunks, each recomputing its logits tile by tile (2 T H V), turning them into gradients in place, and
-// multiplying them into dhidden and dweight (2 T H V each): 6 T H V operations are the floor with
-// recomputation.
+// Backward of the linear log-probs: gradients of the logits strip by strip, multiplied into dhidden and dweight.
+// 4 T H V operations are the floor with kept logits, 6 T H V where they are computed again. Rows go through in
+// chunks; the vocabulary in super-blocks, in three phases each: the weight into panels, every strip's gradients
+// (and its share of dhidden), every part of dweight. An element's sum runs in the order of the vocabulary, or of
+// the tokens, whoever computes it.
 #include <cstring>
 
 #include "cpu/element.h"
 #include "cpu/linear_logprobs.h"
-#include "cpu/logit_math.h"
-#include "cpu/vocab_tile.h"
+#include "cpu/logit_strips.h"
 
 namespace lapidary {
 namespace {
 
-constexpr int64_t kChunkRows = 384;
+constexpr int64_t kSuperBlock = 4;      // blocks that go through together
+constexpr int64_t kTokenStrips = 16;    // strips whose tokens stay in the first-level cache
+constexpr int64_t kColumnsPerTask = 8;  // tiles of columns of dweight
 
-struct Workspace {
-  Workspace(void* base, const ThreadPool& pool, const Implementation& cpu,
-            const lap_linear_logprobs_backward_args& args)
-      : carver(base) {
-    const int64_t tile = std::min(kVocabTile, args.vocab);
-    const int64_t rows = std::min(kChunkRows, args.rows);
-    active = carver.take<int64_t>(args.rows);
-    target_logit = carver.take<float>(rows);
-    hidden = carver.take<float>(rows * args.width);
-    dhidden = carver.take<float>(rows * args.width);
-    dlogits = carver.take<float>(rows * tile);
-    packed_weight = carver.take<float>(packed_size(cpu, tile, args.width));
-    const int64_t deepest = std::max(tile, rows);
-    product = carver.take<float>(gemm_workspace(cpu, args.width, deepest, pool.threads()));
-    scratch = carver.take<float>(pool.threads() * row_scratch(cpu));
-  }
-  Carver carver;
-  int64_t* active;
-  float *target_logit, *hidden, *dhidden, *dlogits, *packed_weight, *product, *scratch;
-};
-
-// One chunk of active rows: `rows` of them, indices in `active`.
-class Chunk {
+class Backward {
  public:
-  Chunk(ThreadPool& pool, const Implementation& cpu, const lap_linear_logprobs_backward_args& args,
-        Workspace& work, const int64_t* active, int64_t rows)
-      : pool_(pool), cpu_(cpu), args_(args), work_(work), active_(active), rows_(rows) {}
-
-  void gather() {
-    const int64_t width = args_.width;
-    pool_.parallel_for(rows_, [&](int64_t r, int) {
-      float* row = work_.hidden + r * width;
-      const int64_t base = active_[r] * args_.hidden_stride;
-      for (int64_t h = 0; h < width; ++h) row[h] = load_element(args_.hidden, args_.dtype, base + h);
-      std::memset(work_.dhidden + r * width, 0, static_cast<size_t>(width) * sizeof(float));
-    });
+  Backward(ThreadPool& pool, const Implementation& cpu, const lap_linear_logprobs_backward_args& args,
+           void* workspace)
+      : pool_(pool), args_(args), head_(cpu, args), carver_(workspace) {
+    chunk_ = round_to(head_.chunk_rows(args.rows), head_.lanes());
+    const int64_t strips = chunk_ / head_.lanes(), lanes = head_.lanes();
+    indices_ = carver_.take<int64_t>(args.rows);
+    own_ = carver_.take<float>(chunk_);
+    lanes_ = carver_.take<StripGradient>(strips);
+    panels_ = carver_.take<float>(kSuperBlock * head_.parts() * head_.panel_size());
+    gradients_ = carver_.take<float>(strips * gradient_size());
+    if (args.kept == nullptr) packed_ = carver_.take<float>(TokenStrips::size(head_, chunk_));
+    if (args.dhidden != nullptr) dhidden_ = carver_.take<float>(strips * dhidden_size());
+    if (args.dweight != nullptr) tokens_ = carver_.take<float>(column_tiles() * chunk_ * lanes);
   }
 
-  // The logit of each row's target, for a finer lse than the stored one (logit_math.h).
-  void target_logits() {
-    pool_.parallel_for(rows_, [&](int64_t r, int) {
-      const int64_t base = args_.targets[active_[r]] * args_.weight_stride;
-      const float* row = work_.hidden + r * args_.width;
-      double sum = 0;
-      for (int64_t h = 0; h < args_.width; ++h)
-        sum += static_cast<double>(row[h]) * load_element(args_.weight, args_.dtype, base + h);
-      work_.target_logit[r] = static_cast<float>(sum);
-    });
-  }
+  size_t workspace() const { return carver_.bytes(); }
 
-  // dlogits of the vocabulary entries [first, first + count).
-  void logit_gradients(int64_t first, int64_t count) {
-    pack_matrix(pool_, cpu_, weight_tile(args_.weight, args_.dtype, args_.weight_stride, first), count,
-                args_.width, work_.packed_weight);
-    const int64_t blocks = (rows_ + kGemmRows - 1) / kGemmRows;
-    pool_.parallel_for(blocks, [&](int64_t block, int worker) {
-      const int64_t m0 = block * kGemmRows, rows = std::min(kGemmRows, rows_ - m0);
-      float* tile = work_.dlogits + m0 * count;
-      gemm_row_block(cpu_, matrix(work_.hidden, args_.width), m0, rows, count, args_.width,
-                     work_.packed_weight, false, tile, count, work_.scratch + worker * row_scratch(cpu_));
-      for (int64_t r = 0; r < rows; ++r) row_gradient(m0 + r, first, count, tile + r * count);
-    });
-  }
-
-  void add_to_hidden(int64_t first, int64_t count) {
-    const int64_t bytes = first * args_.weight_stride * element_size(args_.dtype);
-    const MatrixView weight{static_cast<const char*>(args_.weight) + bytes, args_.dtype, args_.weight_stride,
-                            1};
-    gemm(pool_, cpu_,
-         {rows_, args_.width, count, matrix(work_.dlogits, count), weight, work_.dhidden, args_.width, true},
-         work_.product);
-  }
-
-  void add_to_weight(int64_t first, int64_t count, bool accumulate) {
-    gemm(pool_, cpu_,
-         {count, args_.width, rows_, transposed(work_.dlogits, count), matrix(work_.hidden, args_.width),
-          args_.dweight + first * args_.width, args_.width, accumulate},
-         work_.product);
-  }
-
-  void scatter() {
-    for (int64_t r = 0; r < rows_; ++r) {
-      std::memcpy(args_.dhidden + active_[r] * args_.width, work_.dhidden + r * args_.width,
-                  static_cast<size_t>(args_.width) * sizeof(float));
+  Status run() {
+    int64_t count = 0;
+    for (int64_t t = 0; t < args_.rows; ++t) {
+      // Kept logits hold every row that is not ignored.
+      const bool in = args_.targets[t] != args_.ignore_index && (args_.kept != nullptr || args_.dlogp[t] != 0.f);
+      if (in) indices_[count++] = t;
+      if (args_.dhidden != nullptr && (!in || args_.dlogp[t] == 0.f))
+        std::memset(args_.dhidden + t * args_.width, 0, static_cast<size_t>(args_.width) * sizeof(float));
     }
+    if (args_.dweight != nullptr && !args_.accumulate_dweight && count == 0)
+      std::memset(args_.dweight, 0, static_cast<size_t>(args_.vocab * args_.width) * sizeof(float));
+    for (int64_t start = 0; start < count && !pool_.is_cancelled(); start += chunk_)
+      chunk(start, std::min(chunk_, count - start));
+    return pool_.is_cancelled() ? cancelled() : ok_status();
   }
 
  private:
-  void row_gradient(int64_t r, int64_t first, int64_t count, float* logits) {
-    const int64_t t = active_[r];
-    const int64_t local = args_.targets[t] - first;
-    const bool holds_target = local >= 0 && local < count;
-    const LogitRow row = logit_row(logits, LAP_F32, args_.transform, t);
-    const float logit = work_.target_logit[r], logp = args_.logp[t], g = args_.dlogp[t];
-    const double z = capped(row, logit) / row.temperature;
-    cpu_.softmax_gradient(row, logit_gradient(row, args_.lse[t], logp, z, g, 0.f, 0.f), count, logits);
-    if (holds_target) logits[local] = target_gradient(row, logit, logp, g, 0.f, 0.f);
+  int64_t gradient_size() const { return kSuperBlock * head_.block() * head_.lanes(); }
+  int64_t dhidden_size() const { return round_to(args_.width, head_.cpu.tile_rows) * head_.lanes(); }
+  int64_t column_tiles() const { return divide_up(args_.width, head_.lanes()); }
+
+  void chunk(int64_t start, int64_t rows) {
+    const int64_t* indices = indices_ + start;
+    const TokenStrips tokens(head_, packed_, rows);
+    if (args_.kept == nullptr) pack_tokens(pool_, head_, indices, tokens);
+    pool_.parallel_for(tokens.strips, [&](int64_t s, int) { prepare_strip(tokens, start, s); });
+    if (args_.dweight != nullptr) pack_columns(indices, tokens);
+    const bool fresh = start == 0 && !args_.accumulate_dweight;
+    for (int64_t first = 0; first < head_.blocks() && !pool_.is_cancelled(); first += kSuperBlock) {
+      const int64_t blocks = std::min(kSuperBlock, head_.blocks() - first);
+      if (args_.kept == nullptr || args_.dhidden != nullptr) copy_panels(first, blocks);
+      const int64_t share = divide_up(tokens.strips, 2 * pool_.threads());
+      pool_.parallel_for(divide_up(tokens.strips, share), [&](int64_t task, int) {
+        strips(tokens, start, first, blocks, task * share, std::min(tokens.strips, (task + 1) * share));
+      });
+      if (args_.dweight != nullptr) add_to_weight(tokens, first, blocks, !fresh);
+    }
+    if (args_.dhidden != nullptr && !pool_.is_cancelled()) scatter(indices, rows);
+  }
+
+  // Row `t`'s logit at its target, for a finer lse than the stored one (logit_math.h).
+  float target_logit(int64_t t) const {
+    const int64_t row = t * args_.hidden_stride, column = args_.targets[t] * args_.weight_stride;
+    double sum = 0;
+    for (int64_t h = 0; h < args_.width; ++h)
+      sum += static_cast<double>(load_element(args_.hidden, args_.dtype, row + h)) *
+             load_element(args_.weight, args_.dtype, column + h);
+    return static_cast<float>(sum);
+  }
+
+  float kept_logit(int64_t start, int64_t r) const {
+    const int64_t lanes = head_.lanes(), strip = (start + r) / lanes;
+    return static_cast<const float*>(
+        args_.kept)[strip * head_.strip_size() + args_.targets[indices_[start + r]] * lanes + r % lanes];
+  }
+
+  void prepare_strip(const TokenStrips& tokens, int64_t start, int64_t s) {
+    const int64_t lanes = head_.lanes(), rows = std::min(lanes, tokens.rows - s * lanes);
+    StripGradient& gradient = lanes_[s];
+    gradient.lanes = strip_lanes(head_, indices_ + start + s * lanes, rows);
+    gradient.softcap = args_.transform.softcap;
+    for (int64_t lane = 0; lane < lanes; ++lane) {
+      const int64_t r = s * lanes + lane;
+      gradient.offset[lane] = gradient.factor[lane] = 0;
+      if (lane < rows && args_.dlogp[indices_[start + r]] != 0.f) prepare_row(start, r, lane, &gradient);
+    }
+    if (args_.dhidden != nullptr)
+      std::memset(dhidden_ + s * dhidden_size(), 0, static_cast<size_t>(dhidden_size()) * sizeof(float));
+  }
+
+  void prepare_row(int64_t start, int64_t r, int64_t lane, StripGradient* gradient) {
+    const int64_t t = indices_[start + r];
+    const LogitRow row = logit_row(nullptr, LAP_F32, args_.transform, t);
+    // Kept logits are capped already.
+    const double logit = args_.kept == nullptr ? capped(row, target_logit(t)) : kept_logit(start, r);
+    const double temperature = row.temperature, lse = finer_lse(args_.lse[t], args_.logp[t], logit / temperature);
+    const float high = static_cast<float>(lse * temperature);
+    const double low = lse - high / temperature;
+    gradient->offset[lane] = high;
+    gradient->factor[lane] = static_cast<float>(-args_.dlogp[t] / temperature * std::exp(-low));
+    const double rest = args_.dlogp[t] * -std::expm1(static_cast<double>(args_.logp[t]));
+    own_[r] = static_cast<float>(rest * cap_slope(row, logit) / temperature);
+  }
+
+  // hidden as column tiles [tokens, lanes], rows without a gradient as 0: they may hold NaN.
+  void pack_columns(const int64_t* indices, const TokenStrips& tokens) {
+    const int64_t lanes = head_.lanes(), padded = tokens.strips * lanes;
+    pool_.parallel_for(column_tiles(), [&](int64_t tile, int) {
+      const int64_t columns = std::min(lanes, args_.width - tile * lanes);
+      float* out = tokens_ + tile * chunk_ * lanes;
+      for (int64_t r = 0; r < padded; ++r, out += lanes) {
+        const bool real = r < tokens.rows && args_.dlogp[indices[r]] != 0.f;
+        const int64_t base = real ? indices[r] * args_.hidden_stride + tile * lanes : 0;
+        for (int64_t c = 0; c < lanes; ++c)
+          out[c] = real && c < columns ? load_element(args_.hidden, args_.dtype, base + c) : 0.f;
+      }
+    });
+  }
+
+  float* panel(int64_t block, int64_t p) { return panels_ + (block * head_.parts() + p) * head_.panel_size(); }
+
+  void copy_panels(int64_t first, int64_t blocks) {
+    pool_.parallel_for(blocks * head_.parts(), [&](int64_t task, int) {
+      const int64_t block = task / head_.parts(), p = task % head_.parts();
+      head_.copy_panel(first + block, p, panel(block, p));
+    });
+  }
+
+  float* gradient_of(int64_t s, int64_t block) {
+    return gradients_ + s * gradient_size() + block * head_.block() * head_.lanes();
+  }
+
+  // The strips [begin, end) over a super-block: gradients of the logits, and their share of dhidden. A panel
+  // serves all strips while it is in cache.
+  void strips(const TokenStrips& tokens, int64_t start, int64_t first, int64_t blocks, int64_t begin, int64_t end) {
+    for (int64_t block = 0; block < blocks; ++block) {
+      const int64_t count = head_.block_rows(first + block);
+      for (int64_t p = 0; p < head_.parts() && args_.kept == nullptr; ++p) {
+        for (int64_t s = begin; s < end; ++s)
+          head_.cpu.panel_times_strip(panel(block, p), tokens.at(head_, s, p), count, head_.part_depth(p), p > 0,
+                                      gradient_of(s, block));
+      }
+      for (int64_t s = begin; s < end; ++s) strip_gradient(tokens, start, first + block, s, gradient_of(s, block));
+      for (int64_t p = 0; p < head_.parts() && args_.dhidden != nullptr; ++p) {
+        for (int64_t s = begin; s < end; ++s)
+          head_.cpu.panel_transposed_times_strip(
+              panel(block, p), gradient_of(s, block), count, head_.part_depth(p),
+              dhidden_ + s * dhidden_size() + p * head_.part * head_.lanes());
+      }
+    }
+  }
+
+  void strip_gradient(const TokenStrips& tokens, int64_t start, int64_t index, int64_t s, float* out) {
+    const int64_t lanes = head_.lanes(), count = head_.block_rows(index), first = index * head_.block();
+    const float* logits = out;
+    if (args_.kept != nullptr) {
+      logits = static_cast<const float*>(args_.kept) + (start / lanes + s) * head_.strip_size() + first * lanes;
+    } else if (args_.transform.softcap != 0) {
+      head_.cpu.cap_strip(out, count, args_.transform.softcap);
+    }
+    head_.cpu.strip_gradient(logits, count, lanes_[s], out);
+    for (int64_t i = count; i < round_to(count, head_.cpu.tile_rows); ++i)
+      std::memset(out + i * lanes, 0, static_cast<size_t>(lanes) * sizeof(float));
+    const int64_t rows = std::min(lanes, tokens.rows - s * lanes);
+    for (int64_t lane = 0; lane < rows; ++lane) {
+      const int64_t t = indices_[start + s * lanes + lane], local = args_.targets[t] - first;
+      const bool here = local >= 0 && local < count && args_.dlogp[t] != 0.f;
+      if (here) out[local * lanes + lane] = own_[s * lanes + lane];
+    }
+  }
+
+  void add_to_weight(const TokenStrips& tokens, int64_t first, int64_t blocks, bool accumulate) {
+    const int64_t shares = divide_up(column_tiles(), kColumnsPerTask);
+    pool_.parallel_for(blocks * shares, [&](int64_t task, int) {
+      const int64_t block = task / shares, begin = task % shares * kColumnsPerTask;
+      const int64_t end = std::min(column_tiles(), begin + kColumnsPerTask);
+      for (int64_t tile = begin; tile < end; ++tile) weight_tile(tokens, first, block, tile, accumulate);
+    });
+  }
+
+  void weight_tile(const TokenStrips& tokens, int64_t first, int64_t block, int64_t tile, bool accumulate) {
+    const int64_t lanes = head_.lanes(), columns = std::min(lanes, args_.width - tile * lanes);
+    float* out = args_.dweight + (first + block) * head_.block() * args_.width + tile * lanes;
+    for (int64_t s = 0; s < tokens.strips; s += kTokenStrips) {
+      const int64_t strips = std::min(kTokenStrips, tokens.strips - s);
+      head_.cpu.strips_times_tokens(gradient_of(s, block), gradient_size(), strips,
+                                    tokens_ + (tile * chunk_ + s * lanes) * lanes, head_.block_rows(first + block),
+                                    columns, accumulate || s > 0, out, args_.width);
+    }
+  }
+
+  void scatter(const int64_t* indices, int64_t rows) {
+    pool_.parallel_for(rows, [&](int64_t r, int) {
+      if (args_.dlogp[indices[r]] == 0.f) return;
+      const int64_t lanes = head_.lanes();
+      const float* strip = dhidden_ + r / lanes * dhidden_size() + r % lanes;
+      float* out = args_.dhidden + indices[r] * args_.width;
+      for (int64_t h = 0; h < args_.width; ++h) out[h] = strip[h * lanes];
+    });
   }
 
   ThreadPool& pool_;
-  const Implementation& cpu_;
   const lap_linear_logprobs_backward_args& args_;
-  Workspace& work_;
-  const int64_t* active_;
-  int64_t rows_;
+  LinearHead head_;
+  Carver carver_;
+  int64_t chunk_;
+  int64_t* indices_;
+  float *own_, *panels_, *gradients_;
+  float *packed_ = nullptr, *dhidden_ = nullptr, *tokens_ = nullptr;
+  StripGradient* lanes_;
 };
 
 }  // namespace
 
-size_t linear_logprobs_backward_workspace(const ThreadPool& pool, const Implementation& cpu,
+size_t linear_logprobs_backward_workspace(ThreadPool& pool, const Implementation& cpu,
                                           const lap_linear_logprobs_backward_args& args) {
-  return Workspace(nullptr, pool, cpu, args).carver.bytes();
+  return Backward(pool, cpu, args, nullptr).workspace();
 }
 
 Status linear_logprobs_backward(ThreadPool& pool, const Implementation& cpu,
                                 const lap_linear_logprobs_backward_args& args) {
-  Workspace work(args.workspace, pool, cpu, args);
-  int64_t count = 0;
-  for (int64_t t = 0; t < args.rows; ++t) {
-    if (args.targets[t] != args.ignore_index && args.dlogp[t] != 0.f) work.active[count++] = t;
-  }
-  if (args.dhidden != nullptr) std::memset(args.dhidden, 0, static_cast<size_t>(args.rows * args.width) * 4);
-  if (args.dweight != nullptr && !args.accumulate_dweight) {
-    std::memset(args.dweight, 0, static_cast<size_t>(args.vocab * args.width) * 4);
-  }
-  for (int64_t start = 0; start < count && !pool.is_cancelled(); start += kChunkRows) {
-    const int64_t rows = std::min(kChunkRows, count - start);
-    Chunk chunk(pool, cpu, args, work, work.active + start, rows);
-    chunk.gather();
-    chunk.target_logits();
-    for (int64_t first = 0; first < args.vocab && !pool.is_cancelled(); first += kVocabTile) {
-      const int64_t tile = std::min(kVocabTile, args.vocab - first);
-      chunk.logit_gradients(first, tile);
-      if (args.dhidden != nullptr) chunk.add_to_hidden(first, tile);
-      if (args.dweight != nullptr) chunk.add_to_weight(first, tile, true);
-    }
-    if (args.dhidden != nullptr) chunk.scatter();
-  }
-  return pool.is_cancelled() ? cancelled() : ok_status();
+  return Backward(pool, cpu, args, args.workspace).run();
 }
 
 }  // namespace lapidary

@@ -8,7 +8,7 @@
 #include "core/thread_pool.h"
 #include "cpu/gemm.h"
 #include "cpu/implementation.h"
-#include "cpu/vocab_tile.h"
+#include "cpu/carver.h"
 #include "policy/attention.h"
 #include "policy/config.h"
 #include "policy/parameters.h"

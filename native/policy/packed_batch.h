@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "cpu/vocab_tile.h"
+#include "cpu/carver.h"
 #include "policy/config.h"
 
 namespace lapidary {
