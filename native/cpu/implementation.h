@@ -43,10 +43,10 @@ struct LogitGradient {
 constexpr int64_t kGemmDepth = 256;
 
 // The linear log-probs work on strips: matrices [vocabulary entries, tile_columns] with one token per lane. A
-// panel holds a block of the weight, its rows kPanelStride floats apart (not a power of two, or they would meet
-// in one set of the first-level cache) and at most kPanelDepth long.
+// panel holds a block of the weight, its rows kPanelStride floats apart (not a power of two, or they would
+// meet in one set of the first-level cache) and at most kPanelDepth long.
 constexpr int64_t kPanelDepth = 264;
-constexpr int64_t kPanelStride = kPanelDepth + 8;
+constexpr int64_t kPanelStride = kPanelDepth + 16;
 constexpr int64_t kMaxStrip = 64;
 
 // How the lanes of a strip turn logits into exponentials: e^((x - offset) / temperature).

@@ -23,6 +23,9 @@
 #define LAP_TILE_ROWS 6
 #define LAP_TILE_VECTORS 2
 #define LAP_FMA(a, b, c) ((Vector)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
+// In place and in this order: left alone, the compiler loads ahead until a tile's sums do not fit the
+// registers.
+#define LAP_TILE_FMA(a, b, sum) asm volatile("vfmadd231ps %2, %1, %0" : "+x"(sum) : "x"(a), "x"(b))
 #define LAP_SQRT(v) ((Vector)_mm256_sqrt_ps((__m256)(v)))
 #define LAP_WIDE_LANES 8
 #define LAP_WIDE_FMA(a, b, c) ((Wide)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))

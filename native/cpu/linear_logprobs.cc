@@ -69,7 +69,8 @@ class Forward {
   }
 
   // The strips [begin, end) against one group of the vocabulary.
-  void group(const TokenStrips& tokens, int64_t start, int64_t group, int64_t begin, int64_t end, int worker) {
+  void group(const TokenStrips& tokens, int64_t start, int64_t group, int64_t begin, int64_t end,
+             int worker) {
     Partial* partials = partials_ + group * chunk_;
     const int64_t last = std::min(tokens.rows, end * head_.lanes());
     for (int64_t r = begin * head_.lanes(); r < last; ++r)
@@ -88,8 +89,8 @@ class Forward {
   }
 
   // One block of the vocabulary; strip s goes to out + (s - begin) * stride.
-  void block(const TokenStrips& tokens, int64_t start, int64_t index, int64_t begin, int64_t end, float* panel,
-             float* out, int64_t stride, Partial* partials) {
+  void block(const TokenStrips& tokens, int64_t start, int64_t index, int64_t begin, int64_t end,
+             float* panel, float* out, int64_t stride, Partial* partials) {
     const int64_t count = head_.block_rows(index), lanes = head_.lanes();
     for (int64_t p = 0; p < head_.parts(); ++p) {
       head_.copy_panel(index, p, panel);
@@ -146,9 +147,7 @@ class Forward {
     }
   }
 
-  double temperature(int64_t t) const {
-    return logit_row(nullptr, LAP_F32, args_.transform, t).temperature;
-  }
+  double temperature(int64_t t) const { return logit_row(nullptr, LAP_F32, args_.transform, t).temperature; }
 
   void finish(int64_t t, int64_t r) {
     Partial total = partials_[r];

@@ -1,8 +1,8 @@
-// Backward of the linear log-probs: gradients of the logits strip by strip, multiplied into dhidden and dweight.
-// 4 T H V operations are the floor with kept logits, 6 T H V where they are computed again. Rows go through in
-// chunks; the vocabulary in super-blocks, in three phases each: the weight into panels, every strip's gradients
-// (and its share of dhidden), every part of dweight. An element's sum runs in the order of the vocabulary, or of
-// the tokens, whoever computes it.
+// Backward of the linear log-probs: gradients of the logits strip by strip, multiplied into dhidden and
+// dweight. 4 T H V operations are the floor with kept logits, 6 T H V where they are computed again. Rows go
+// through in chunks; the vocabulary in super-blocks, in three phases each: the weight into panels, every
+// strip's gradients (and its share of dhidden), every part of dweight. An element's sum runs in the order of
+// the vocabulary, or of the tokens, whoever computes it.
 #include <cstring>
 
 #include "cpu/element.h"
@@ -39,7 +39,8 @@ class Backward {
     int64_t count = 0;
     for (int64_t t = 0; t < args_.rows; ++t) {
       // Kept logits hold every row that is not ignored.
-      const bool in = args_.targets[t] != args_.ignore_index && (args_.kept != nullptr || args_.dlogp[t] != 0.f);
+      const bool in =
+          args_.targets[t] != args_.ignore_index && (args_.kept != nullptr || args_.dlogp[t] != 0.f);
       if (in) indices_[count++] = t;
       if (args_.dhidden != nullptr && (!in || args_.dlogp[t] == 0.f))
         std::memset(args_.dhidden + t * args_.width, 0, static_cast<size_t>(args_.width) * sizeof(float));
@@ -110,7 +111,8 @@ class Backward {
     const LogitRow row = logit_row(nullptr, LAP_F32, args_.transform, t);
     // Kept logits are capped already.
     const double logit = args_.kept == nullptr ? capped(row, target_logit(t)) : kept_logit(start, r);
-    const double temperature = row.temperature, lse = finer_lse(args_.lse[t], args_.logp[t], logit / temperature);
+    const double temperature = row.temperature,
+                 lse = finer_lse(args_.lse[t], args_.logp[t], logit / temperature);
     const float high = static_cast<float>(lse * temperature);
     const double low = lse - high / temperature;
     gradient->offset[lane] = high;
@@ -134,7 +136,9 @@ class Backward {
     });
   }
 
-  float* panel(int64_t block, int64_t p) { return panels_ + (block * head_.parts() + p) * head_.panel_size(); }
+  float* panel(int64_t block, int64_t p) {
+    return panels_ + (block * head_.parts() + p) * head_.panel_size();
+  }
 
   void copy_panels(int64_t first, int64_t blocks) {
     pool_.parallel_for(blocks * head_.parts(), [&](int64_t task, int) {
@@ -149,15 +153,17 @@ class Backward {
 
   // The strips [begin, end) over a super-block: gradients of the logits, and their share of dhidden. A panel
   // serves all strips while it is in cache.
-  void strips(const TokenStrips& tokens, int64_t start, int64_t first, int64_t blocks, int64_t begin, int64_t end) {
+  void strips(const TokenStrips& tokens, int64_t start, int64_t first, int64_t blocks, int64_t begin,
+              int64_t end) {
     for (int64_t block = 0; block < blocks; ++block) {
       const int64_t count = head_.block_rows(first + block);
       for (int64_t p = 0; p < head_.parts() && args_.kept == nullptr; ++p) {
         for (int64_t s = begin; s < end; ++s)
-          head_.cpu.panel_times_strip(panel(block, p), tokens.at(head_, s, p), count, head_.part_depth(p), p > 0,
-                                      gradient_of(s, block));
+          head_.cpu.panel_times_strip(panel(block, p), tokens.at(head_, s, p), count, head_.part_depth(p),
+                                      p > 0, gradient_of(s, block));
       }
-      for (int64_t s = begin; s < end; ++s) strip_gradient(tokens, start, first + block, s, gradient_of(s, block));
+      for (int64_t s = begin; s < end; ++s)
+        strip_gradient(tokens, start, first + block, s, gradient_of(s, block));
       for (int64_t p = 0; p < head_.parts() && args_.dhidden != nullptr; ++p) {
         for (int64_t s = begin; s < end; ++s)
           head_.cpu.panel_transposed_times_strip(
@@ -171,7 +177,8 @@ class Backward {
     const int64_t lanes = head_.lanes(), count = head_.block_rows(index), first = index * head_.block();
     const float* logits = out;
     if (args_.kept != nullptr) {
-      logits = static_cast<const float*>(args_.kept) + (start / lanes + s) * head_.strip_size() + first * lanes;
+      logits =
+          static_cast<const float*>(args_.kept) + (start / lanes + s) * head_.strip_size() + first * lanes;
     } else if (args_.transform.softcap != 0) {
       head_.cpu.cap_strip(out, count, args_.transform.softcap);
     }
@@ -200,9 +207,9 @@ class Backward {
     float* out = args_.dweight + (first + block) * head_.block() * args_.width + tile * lanes;
     for (int64_t s = 0; s < tokens.strips; s += kTokenStrips) {
       const int64_t strips = std::min(kTokenStrips, tokens.strips - s);
-      head_.cpu.strips_times_tokens(gradient_of(s, block), gradient_size(), strips,
-                                    tokens_ + (tile * chunk_ + s * lanes) * lanes, head_.block_rows(first + block),
-                                    columns, accumulate || s > 0, out, args_.width);
+      head_.cpu.strips_times_tokens(
+          gradient_of(s, block), gradient_size(), strips, tokens_ + (tile * chunk_ + s * lanes) * lanes,
+          head_.block_rows(first + block), columns, accumulate || s > 0, out, args_.width);
     }
   }
 

@@ -4,7 +4,8 @@
 
 namespace lapidary {
 
-void pack_tokens(ThreadPool& pool, const LinearHead& head, const int64_t* indices, const TokenStrips& tokens) {
+void pack_tokens(ThreadPool& pool, const LinearHead& head, const int64_t* indices,
+                 const TokenStrips& tokens) {
   const int64_t lanes = tokens.lanes;
   pool.parallel_for(tokens.strips, [&](int64_t s, int) {
     for (int64_t p = 0; p < head.parts(); ++p) {

@@ -29,7 +29,8 @@ struct LinearHead {
         hidden_stride(args.hidden_stride),
         weight_stride(args.weight_stride),
         transform(args.transform),
-        part(std::min(kPanelDepth, round_to(divide_up(width, divide_up(width, kPanelDepth)), cpu.tile_rows))) {}
+        part(std::min(kPanelDepth,
+                      round_to(divide_up(width, divide_up(width, kPanelDepth)), cpu.tile_rows))) {}
 
   int64_t lanes() const { return cpu.tile_columns; }
   // Vocabulary entries that are worked on together: their panel stays in the second-level cache.
@@ -59,8 +60,8 @@ struct LinearHead {
   int64_t part;  // of the width that a panel holds; a multiple of tile_rows, or all of a small width
 };
 
-// `rows` rows of hidden, by index, as strips of tokens: the parts of the width one after the other, in each the
-// strips [part depth, lanes]; lanes past the last row are 0.
+// `rows` rows of hidden, by index, as strips of tokens: the parts of the width one after the other, in each
+// the strips [part depth, lanes]; lanes past the last row are 0.
 struct TokenStrips {
   TokenStrips(const LinearHead& head, float* memory, int64_t row_count)
       : packed(memory), rows(row_count), strips(divide_up(row_count, head.lanes())), lanes(head.lanes()) {}

@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "core/thread_pool.h"
+#include "cpu/carver.h"
 #include "cpu/gemm.h"
 #include "cpu/implementation.h"
-#include "cpu/carver.h"
 #include "policy/attention.h"
 #include "policy/config.h"
 #include "policy/parameters.h"

@@ -10,9 +10,9 @@ extern "C" {
 /* ---- linear log-probs: hidden [T,H] x weight [V,H] -> the same outputs, [T,V] held only on request ----
  * Workspace is O(T + tile), from the size query; any alignment will do. Ignored rows are not read and cost
  * nothing.
- * `kept` asks for the logits to be kept, which spares the backward its first product: 6 T H V operations for both
- * passes together instead of 8 T H V. Its layout is not part of the interface; lap_linear_logprobs_kept_bytes says
- * how large it is, about 4 T V bytes with T rounded up to a few rows. */
+ * `kept` asks for the logits to be kept, which spares the backward its first product: 6 T H V operations for
+ * both passes together instead of 8 T H V. Its layout is not part of the interface;
+ * lap_linear_logprobs_kept_bytes says how large it is, about 4 T V bytes with T rounded up to a few rows. */
 typedef struct lap_linear_logprobs_args {
   size_t struct_size;
   const void* hidden; /* [T,H], rows hidden_stride apart */
@@ -39,8 +39,8 @@ LAP_API lap_status lap_linear_logprobs_kept_bytes(lap_context* ctx, int64_t rows
 LAP_API lap_status lap_linear_logprobs(lap_context* ctx, const lap_linear_logprobs_args* args);
 
 /* Backward of sum_t dlogp[t] * logp[t] to hidden and weight; both gradients are f32. Rows that are ignored or
- * have dlogp = 0 get dhidden = 0 and are not read; without `kept` they cost nothing. dweight is overwritten, or
- * added to when accumulate_dweight. With `kept` from the forward over the same hidden, weight, targets and
+ * have dlogp = 0 get dhidden = 0 and are not read; without `kept` they cost nothing. dweight is overwritten,
+ * or added to when accumulate_dweight. With `kept` from the forward over the same hidden, weight, targets and
  * transform in the same context the logits are not computed again. */
 typedef struct lap_linear_logprobs_backward_args {
   size_t struct_size;
