@@ -37,6 +37,14 @@ export type {
   LogprobOptions,
   Logprobs,
 } from './kernels/logprobs.ts';
+export {
+  type LinearPolicyLossInput,
+  type LinearPolicyLossOptions,
+  type LinearPolicyLossResult,
+  linearPolicyLoss,
+  linearPolicyLossSync,
+} from './kernels/linear-policy-loss.ts';
+export type { LogprobColumns, LogprobForwardOptions, LogprobOptions, Logprobs } from './kernels/logprobs.ts';
 export { type Anchor, type Objective, objectives } from './kernels/objectives.ts';
 export {
   DIAGNOSTICS,
