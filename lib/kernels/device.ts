@@ -1,5 +1,6 @@
 import { checkInteger, checkKeys } from './check.ts';
-import { addon, addonPath, callSync, type NativeArguments } from './native.ts';
+import { kernelDefaults } from './environment.ts';
+import { addon, addonLocation, callSync, type NativeArguments } from './native.ts';
 
 export interface Device {
   kind: 'cpu';
@@ -13,19 +14,21 @@ export interface Device {
 
 /** What the kernels run on. */
 export function devices(): Device[] {
-  return [{ kind: 'cpu', ...addon().describe(), addon: addonPath() }];
+  return [{ kind: 'cpu', ...addon().describe(), addon: addonLocation().path }];
 }
 
 /**
- * Chooses threads (0: one per core) and instruction set ("": the best) for the kernels of this thread of Node.
- * Waits for a running call.
+ * Chooses threads and instruction set for the kernels of this thread of Node. Absent, 0 or "" leaves the choice to
+ * LAPIDARY_THREADS and LAPIDARY_IMPLEMENTATION, and without those to the library: one thread per core, the best
+ * instruction set. Waits for a running call.
  */
 export function configureKernels(options: { threads?: number; implementation?: string }): void {
   checkKeys('options', options, ['threads', 'implementation']);
-  const threads = checkInteger('threads', options.threads ?? 0, 0, 4096);
+  const defaults = kernelDefaults();
+  const threads = checkInteger('threads', options.threads ?? 0, 0, 4096) || defaults.threads;
   const native = addon();
   callSync((args) => native.configure(args as never), {
     threads,
-    implementation: options.implementation ?? '',
+    implementation: options.implementation || defaults.implementation,
   } satisfies NativeArguments);
 }

@@ -1,9 +1,12 @@
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import bindings from 'bindings';
 import { LapidaryError, type LapidaryErrorCode } from '../errors.ts';
+import { type KernelDefaults, kernelDefaults, libc, variable } from './environment.ts';
 
-/** Arguments cross as one plain object; see native/node/kernels.cc and policy.cc for what each call reads. */
+/** Arguments cross as one plain object; see native/node for what each call reads. */
 export type NativeArguments = Record<string, unknown>;
 type NativeCall = (args: NativeArguments, cancel?: Int32Array) => unknown;
 
@@ -25,9 +28,21 @@ export type NativePolicy = Record<
 export interface NativeAddon extends Record<KernelCall, NativeCall> {
   configure(options: { threads: number; implementation: string }): void;
   describe(): { implementation: string; threads: number; implementations: string[] };
+  /** The CPU by the addon's own look, and for each implementation in the addon whether it can run here. */
+  inspect(): {
+    napi: number;
+    cpu: string;
+    features: Record<string, boolean>;
+    implementations: Record<string, boolean>;
+    /** Memory outside the heap that V8 knows of. */
+    externalBytes: number;
+  };
+  abiVersion: number;
   Policy: new (config: NativeArguments) => NativePolicy;
 }
 
+/** LAP_ABI_VERSION of native/include/lapidary/base.h, which the calls of this package are written for. */
+const ABI_VERSION = 1;
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..', '..');
 let loaded: NativeAddon | undefined;
 
@@ -37,24 +52,84 @@ export function addon(): NativeAddon {
   return loaded;
 }
 
-/** Where the addon was found. */
-export function addonPath(): string {
-  // `path` is an option of bindings that its type package does not know.
-  const options = { bindings: 'lapidary', module_root: root, path: true };
-  return bindings(options) as unknown as string;
+export interface AddonLocation {
+  path: string;
+  foundBy: 'LAPIDARY_ADDON' | 'build folder';
 }
 
-function load(): NativeAddon {
+/** Where the addon is: the file that LAPIDARY_ADDON names, else the one that the install script built. */
+export function addonLocation(): AddonLocation {
+  const override = variable('LAPIDARY_ADDON');
+  if (override !== undefined) return { path: path.resolve(override), foundBy: 'LAPIDARY_ADDON' };
   try {
-    return bindings({ bindings: 'lapidary', module_root: root }) as NativeAddon;
+    // `path` is an option of bindings that its type package does not know.
+    const options = { bindings: 'lapidary', module_root: root, path: true };
+    return { path: bindings(options) as unknown as string, foundBy: 'build folder' };
   } catch (cause) {
-    const tries = (cause as { tries?: string[] }).tries;
-    const detail = tries ? `tried ${tries.join(', ')}` : (cause as Error).message;
+    const tries = (cause as { tries?: string[] }).tries ?? [];
+    throw addonError(`none was found; tried ${tries.join(', ')}`, 'build folder', cause);
+  }
+}
+
+function addonError(problem: string, foundBy: AddonLocation['foundBy'], cause?: unknown): LapidaryError {
+  const system = [`${process.platform}-${process.arch}`, libc(), `Node ${process.version}`];
+  const remedy =
+    foundBy === 'LAPIDARY_ADDON'
+      ? 'Unset LAPIDARY_ADDON, or set it to a lapidary.node built on this system'
+      : `Build it with "npm run install" in ${root} (needs a C++20 compiler, make and Python 3)`;
+  return new LapidaryError(
+    'ERR_LAPIDARY_ADDON',
+    `the native addon could not be loaded on ${system.filter(Boolean).join(', ')}: ${problem}. ${remedy}.`,
+    { cause },
+  );
+}
+
+/** What the loader of the operating system means, in plain words; the first pattern that fits. */
+const REASONS: readonly (readonly [RegExp, string])[] = [
+  [/invalid ELF|file too short|wrong ELF class|mach-o|Win32|exec format/i, 'damaged, or of another platform'],
+  [/GLIBC|CXXABI/, 'built against a newer C or C++ library than this system has'],
+  [/undefined symbol|Symbol not found/i, 'built against another library than it meets here'],
+  [/cannot open shared object|image not found|Library not loaded/i, 'a library that it needs is missing'],
+  [/self-register/, 'no Node-API addon'],
+];
+
+function load(): NativeAddon {
+  const { path: file, foundBy } = addonLocation();
+  const named = foundBy === 'LAPIDARY_ADDON' ? `${file}, which LAPIDARY_ADDON names,` : file;
+  if (!existsSync(file)) throw addonError(`${named} does not exist`, foundBy);
+  // Node would run a file of any other ending as JavaScript.
+  if (!file.endsWith('.node')) throw addonError(`${named} is no .node file`, foundBy);
+  let native: NativeAddon;
+  try {
+    native = createRequire(import.meta.url)(file) as NativeAddon;
+  } catch (cause) {
+    const { message } = cause as Error;
+    const reason = REASONS.find(([pattern]) => pattern.test(message))?.[1] ?? 'not loadable';
+    throw addonError(`${named} is there but ${reason} (${message.trim()})`, foundBy, cause);
+  }
+  if (native.abiVersion !== ABI_VERSION) {
+    const found = native.abiVersion === undefined ? 'no ABI version' : `ABI version ${native.abiVersion}`;
+    throw addonError(`${named} has ${found}; this package needs ${ABI_VERSION}`, foundBy);
+  }
+  const defaults = kernelDefaults();
+  if (defaults.threads !== 0 || defaults.implementation !== '') applyDefaults(native, defaults);
+  return native;
+}
+
+/** The environment may name an implementation that this CPU does not have. */
+function applyDefaults(native: NativeAddon, defaults: KernelDefaults): void {
+  try {
+    native.configure(defaults);
+  } catch (cause) {
+    const options = { argument: 'LAPIDARY_IMPLEMENTATION', cause };
+    if ((cause as { code?: string }).code !== 'ERR_LAPIDARY_ARGUMENT') throw translate(cause);
+    const names = Object.entries(native.inspect().implementations).flatMap(([name, ok]) =>
+      ok ? [name] : [],
+    );
     throw new LapidaryError(
-      'ERR_LAPIDARY_ADDON',
-      `the native addon could not be loaded on ${process.platform}-${process.arch}, Node ${process.version}: ` +
-        `${detail}. Build it with "npm run install" in ${root} (needs a C++20 compiler, make and Python 3).`,
-      { cause },
+      'ERR_LAPIDARY_ARGUMENT',
+      `LAPIDARY_IMPLEMENTATION: expected one of ${names.join(', ')}, got "${defaults.implementation}"`,
+      options,
     );
   }
 }
@@ -87,6 +162,32 @@ export function callSync(call: NativeCall, args: NativeArguments): unknown {
   }
 }
 
+/** The cancel flags that wait for each signal. One listener serves them all: Node warns of more than ten. */
+const watched = new WeakMap<AbortSignal, { flags: Set<Int32Array>; listener: () => void }>();
+
+/** Raises `cancel` when the signal aborts, until the returned function is called. */
+function watch(signal: AbortSignal | undefined, cancel: Int32Array): () => void {
+  if (signal === undefined) return () => {};
+  let watcher = watched.get(signal);
+  if (watcher === undefined) {
+    const flags = new Set<Int32Array>();
+    const listener = () => {
+      for (const flag of flags) Atomics.store(flag, 0, 1);
+    };
+    watcher = { flags, listener };
+    watched.set(signal, watcher);
+    signal.addEventListener('abort', listener, { once: true });
+  }
+  const { flags, listener } = watcher;
+  flags.add(cancel);
+  return () => {
+    flags.delete(cancel);
+    if (flags.size > 0) return;
+    watched.delete(signal);
+    signal.removeEventListener('abort', listener);
+  };
+}
+
 /**
  * Runs a native call on the addon's own thread. An abort rejects with `signal.reason`; a call that already runs
  * stops at its next tile, and the promise settles only then, so the buffers are free once it has. Outputs of an
@@ -99,14 +200,13 @@ export async function callAsync(
 ): Promise<unknown> {
   signal?.throwIfAborted();
   const cancel = new Int32Array(new SharedArrayBuffer(4));
-  const abort = () => Atomics.store(cancel, 0, 1);
-  signal?.addEventListener('abort', abort, { once: true });
+  const unwatch = watch(signal, cancel);
   try {
     return await call(args, cancel);
   } catch (error) {
     if ((error as { code?: string }).code === 'ERR_LAPIDARY_CANCELLED') throw signal?.reason ?? error;
     throw translate(error);
   } finally {
-    signal?.removeEventListener('abort', abort);
+    unwatch();
   }
 }

@@ -1,4 +1,5 @@
 import { checkInteger, checkKeys, checkNumber, checkTensor, fail } from '../kernels/check.ts';
+import { kernelDefaults } from '../kernels/environment.ts';
 import { addon, callAsync, callSync, type NativeArguments, type NativePolicy } from '../kernels/native.ts';
 import { describe, Tensor } from '../kernels/tensor.ts';
 
@@ -80,12 +81,13 @@ export class Policy {
       ...['vocab', 'width', 'layers', 'heads', 'mlpWidth', 'maxContext', 'ropeTheta', 'normEpsilon'],
     ]);
     checkKeys('options', options, ['seed', 'threads', 'implementation']);
+    const defaults = kernelDefaults();
     this.config = { ropeTheta: 10_000, normEpsilon: 1e-5, ...config };
     const args = {
       ...this.config,
       seed: checkInteger('seed', options.seed ?? 0, 0, Number.MAX_SAFE_INTEGER),
-      threads: checkInteger('threads', options.threads ?? 0, 0, 4096),
-      implementation: options.implementation ?? '',
+      threads: checkInteger('threads', options.threads ?? 0, 0, 4096) || defaults.threads,
+      implementation: options.implementation || defaults.implementation,
     };
     this.#native = callSync((given) => new (addon().Policy)(given), args) as NativePolicy;
   }

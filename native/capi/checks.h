@@ -22,6 +22,9 @@ Status check_workspace(const void* workspace, size_t given, size_t needed);
 template <class Args>
 Status check_rows(const Args& args, bool with_targets) {
   LAP_TRY(in_range(args.rows, 0, "rows"));
+  // Sizes of workspaces are counted in 64 bits; no address space holds as many rows.
+  if (args.rows >= int64_t{1} << 48)
+    return invalid("rows is " + std::to_string(args.rows) + "; expected less than 2^48");
   LAP_TRY(in_range(args.vocab, 1, "vocab"));
   if (args.vocab > INT32_MAX)
     return invalid("vocab is " + std::to_string(args.vocab) + "; expected less than 2^31");

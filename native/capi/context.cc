@@ -4,6 +4,8 @@
 
 #include "capi/guarded.h"
 
+int32_t lap_abi_version(void) { return LAP_ABI_VERSION; }
+
 lap_status lap_context_create(const lap_context_options* options, lap_context** out) {
   if (out == nullptr) return LAP_INVALID_ARGUMENT;
   *out = nullptr;

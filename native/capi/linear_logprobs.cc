@@ -11,6 +11,8 @@ template <class Args>
 Status check_linear(const Args& args, bool sizes_only) {
   LAP_TRY(check_rows(args, !sizes_only));
   LAP_TRY(in_range(args.width, 1, "width"));
+  if (args.width > INT32_MAX)
+    return invalid("width is " + std::to_string(args.width) + "; expected less than 2^31");
   if (sizes_only) return ok_status();
   LAP_TRY(check_matrix(args.hidden, args.rows, args.width, args.hidden_stride, "hidden"));
   return check_matrix(args.weight, args.vocab, args.width, args.weight_stride, "weight");

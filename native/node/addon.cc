@@ -1,4 +1,5 @@
 // The environment and the exported names; no logic.
+#include "cpu/features.h"
 #include "cpu/implementation.h"
 #include "node/environment.h"
 #include "node/kernels.h"
@@ -38,10 +39,31 @@ namespace {
 // configure({threads, implementation}): replaces the environment's context once the running job has ended;
 // queued jobs run on the new one.
 Napi::Value configure(const Napi::CallbackInfo& info) {
+  if (info.Length() < 1 || !info[0].IsObject()) throw_argument(info.Env(), "options is not an object");
   Arguments in(info[0].As<Napi::Object>(), false);
   const Status status = environment(info.Env()).configure(in.int32("threads"), in.text("implementation"));
   if (!status.ok()) throw to_error(info.Env(), status);
   return info.Env().Undefined();
+}
+
+// The CPU and every implementation in the addon, those it cannot run too. Starts no thread.
+Napi::Value inspect(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("napi", Napi::Number::New(env, NAPI_VERSION));
+  out.Set("cpu", cpu_model());
+  Napi::Object features = Napi::Object::New(env);
+  for (const CpuFeature& feature : cpu_features()) {
+    features.Set(feature.name, Napi::Boolean::New(env, feature.present));
+  }
+  out.Set("features", features);
+  Napi::Object compiled = Napi::Object::New(env);
+  for (const Implementation* const* entry = implementations(); *entry != nullptr; ++entry) {
+    compiled.Set((*entry)->name, Napi::Boolean::New(env, (*entry)->supported()));
+  }
+  out.Set("implementations", compiled);
+  out.Set("externalBytes", static_cast<double>(ExternalMemory::total(env)));
+  return out;
 }
 
 Napi::Value describe(const Napi::CallbackInfo& info) {
@@ -62,6 +84,8 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new Environment(env));
   exports.Set("configure", Napi::Function::New(env, configure));
   exports.Set("describe", Napi::Function::New(env, describe));
+  exports.Set("inspect", Napi::Function::New(env, inspect));
+  exports.Set("abiVersion", Napi::Number::New(env, lap_abi_version()));
   export_token_logprobs(env, exports);
   export_linear_logprobs(env, exports);
   export_policy_loss(env, exports);

@@ -24,11 +24,27 @@ const char* type_name(napi_typedarray_type type) {
   }
 }
 
+size_t element_size(napi_typedarray_type type) {
+  switch (type) {
+    case napi_float64_array:
+      return 8;
+    case napi_float32_array:
+    case napi_int32_array:
+      return 4;
+    case napi_uint16_array:
+      return 2;
+    default:
+      return 1;
+  }
+}
+
 struct RawView {
   napi_typedarray_type type;
   size_t elements;
   void* data;
   bool shared;
+
+  size_t bytes() const { return elements * element_size(type); }
 };
 
 // Pointer, length and kind of memory in one look. `.ArrayBuffer()` would fail on a SharedArrayBuffer.
@@ -89,8 +105,13 @@ std::string Arguments::text(const char* name) const {
   return value.As<Napi::String>().Utf8Value();
 }
 
+bool Arguments::View::overlaps(const void* other, size_t other_bytes) const {
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(data), from = reinterpret_cast<uintptr_t>(other);
+  return bytes > 0 && other_bytes > 0 && begin < from + other_bytes && from < begin + bytes;
+}
+
 Arguments::View Arguments::view(const char* name, napi_typedarray_type type, int64_t count,
-                                size_t element_size) {
+                                size_t element_size, Access access) {
   const Napi::Value value = object_.Get(name);
   RawView raw;
   if (!raw_view(env(), value, &raw) || raw.type != type) {
@@ -104,38 +125,81 @@ Arguments::View Arguments::view(const char* name, napi_typedarray_type type, int
   if (reinterpret_cast<uintptr_t>(raw.data) % element_size != 0) {
     throw_argument(env(), std::string(name) + " is not aligned to its element size");
   }
-  if (raw.shared && async_) keep(value.As<Napi::Object>());
-  return {raw.data, raw.shared};
+  const Napi::Object array = value.As<Napi::Object>();
+  if (raw.shared && async_) keep(array);
+  const size_t bytes = static_cast<size_t>(count) * element_size;
+  views_.push_back({name, array, raw.data, bytes, raw.shared, access});
+  return views_.back();
+}
+
+void Arguments::check_memory() {
+  for (const View& one : views_) {
+    RawView raw;
+    // An asynchronous call has copied what could move; its outputs are looked at again when it settles.
+    if (!async_ && one.bytes > 0 &&
+        (!raw_view(env(), one.array, &raw) || raw.data != one.data || raw.bytes() < one.bytes)) {
+      throw_argument(env(), one.name + " was detached or shrunk while the arguments were read");
+    }
+    if (one.access == Access::kRead) continue;
+    for (const View& other : views_) {
+      if (&one == &other || !one.overlaps(other.data, other.bytes)) continue;
+      const bool same = one.data == other.data && one.bytes == other.bytes;
+      if (same && one.name == in_place_.first && other.name == in_place_.second) continue;
+      throw_argument(
+          env(),
+          one.name + " overlaps " + other.name + "; expected memory of its own" +
+              (one.name == in_place_.first && other.name == in_place_.second ? ", or the very same" : ""));
+    }
+  }
+}
+
+const char* Arguments::unwritten(const Arguments& other) const {
+  for (const CopyBack& copy : copy_back_) {
+    for (const View& view : other.views_) {
+      // The address alone may be that of new memory, where the array has been detached since.
+      RawView raw;
+      if (view.overlaps(copy.target, copy.bytes) && raw_view(other.env(), copy.array.Value(), &raw) &&
+          view.overlaps(raw.data, raw.bytes())) {
+        return view.name.c_str();
+      }
+    }
+  }
+  return nullptr;
 }
 
 void* Arguments::scratch(size_t bytes) {
   owned_.emplace_back(new (std::nothrow) unsigned char[bytes + 64]);
   if (owned_.back() == nullptr)
     throw to_error(env(), out_of_memory("a buffer of " + std::to_string(bytes) + " bytes"));
+  memory_.grow(static_cast<int64_t>(bytes));
   const uintptr_t base = reinterpret_cast<uintptr_t>(owned_.back().get());
   return reinterpret_cast<void*>((base + 63) / 64 * 64);
 }
 
 const void* Arguments::input_bytes(const char* name, napi_typedarray_type type, int64_t count,
-                                   size_t element_size) {
-  const View source = view(name, type, count, element_size);
-  if (!async_ || source.shared) return source.data;
-  const size_t bytes = static_cast<size_t>(count) * element_size;
-  void* copy = scratch(bytes);
-  if (bytes > 0) std::memcpy(copy, source.data, bytes);
+                                   size_t element_size, Shared shared) {
+  const View source = view(name, type, count, element_size, Access::kRead);
+  if (source.shared ? shared == Shared::kBorrowed : !async_) return source.data;
+  void* copy = scratch(source.bytes);
+  if (source.bytes > 0) std::memcpy(copy, source.data, source.bytes);
   return copy;
 }
 
 void* Arguments::output_bytes(const char* name, napi_typedarray_type type, int64_t count,
                               size_t element_size) {
-  const View target = view(name, type, count, element_size);
+  const View target = view(name, type, count, element_size, Access::kWrite);
   if (!async_ || target.shared) return target.data;
-  const size_t bytes = static_cast<size_t>(count) * element_size;
-  void* result = scratch(bytes);
+  void* result = scratch(target.bytes);
   // Some outputs are added to, or are the input of a second phase.
-  if (bytes > 0) std::memcpy(result, target.data, bytes);
-  copy_back_.push_back({name, Napi::Persistent(object_.Get(name).As<Napi::Object>()), type, result, bytes});
+  if (target.bytes > 0) std::memcpy(result, target.data, target.bytes);
+  copy_back_.push_back({name, Napi::Persistent(target.array), target.data, result, target.bytes});
   return result;
+}
+
+const int32_t* Arguments::flag(const char* name) {
+  const View found = view(name, napi_int32_array, 1, sizeof(int32_t), Access::kRead);
+  if (!found.shared) throw_argument(env(), std::string(name) + " does not lie in shared memory");
+  return static_cast<const int32_t*>(found.data);
 }
 
 const uint8_t* Arguments::optional_bytes(const char* name, int64_t count) {
@@ -178,8 +242,7 @@ void* Arguments::matrix_output(const char* name, lap_dtype dtype, int64_t count)
 Status Arguments::finish(Napi::Env env) {
   for (const CopyBack& copy : copy_back_) {
     RawView raw;
-    const size_t element_size = copy.type == napi_float64_array ? 8 : copy.type == napi_uint16_array ? 2 : 4;
-    if (!raw_view(env, copy.array.Value(), &raw) || raw.elements * element_size < copy.bytes) {
+    if (!raw_view(env, copy.array.Value(), &raw) || raw.bytes() < copy.bytes) {
       return invalid(copy.name + " was detached or shrunk while the call ran; its result is lost");
     }
     if (copy.bytes > 0) std::memcpy(raw.data, copy.data, copy.bytes);

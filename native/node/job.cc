@@ -1,6 +1,8 @@
 #include "node/job.h"
 
+#include <algorithm>
 #include <new>
+#include <system_error>
 #include <utility>
 
 #include "node/environment.h"
@@ -34,6 +36,16 @@ void JobRunner::shut_down() {
   to_js_.Release();
 }
 
+void JobRunner::check_pending(Napi::Env env, const Job& job) const {
+  for (const Job* earlier : pending_) {
+    const char* name = earlier->arguments.unwritten(job.arguments);
+    if (name == nullptr) continue;
+    throw to_error(
+        env, {LAP_WRONG_STATE, std::string(name) + " is still to be written by an earlier call; "
+                                                   "await that call first, or use memory of Tensor.alloc"});
+  }
+}
+
 Napi::Value JobRunner::run_now(Napi::Env env, Job& job) {
   const Status status = job.work(nullptr);
   if (!status.ok()) throw to_error(env, status);
@@ -43,12 +55,15 @@ Napi::Value JobRunner::run_now(Napi::Env env, Job& job) {
 Napi::Value JobRunner::enqueue(Napi::Env env, std::unique_ptr<Job> job) {
   job->deferred = std::make_unique<Napi::Promise::Deferred>(env);
   Napi::Promise promise = job->deferred->Promise();
+  pending_.reserve(pending_.size() + 1);
+  Job* made = job.get();
   {
     std::lock_guard<std::mutex> lock(mutex_);
     if (!thread_.joinable()) thread_ = std::thread([this] { work(); });
     queue_.push_back(std::move(job));
   }
-  if (pending_++ == 0) to_js_.Ref(env);
+  if (pending_.empty()) to_js_.Ref(env);
+  pending_.push_back(made);
   wake_.notify_one();
   return promise;
 }
@@ -96,7 +111,8 @@ void JobRunner::work() {
 }
 
 void JobRunner::settle(Napi::Env env, Job& job) {
-  if (--pending_ == 0) to_js_.Unref(env);
+  pending_.erase(std::find(pending_.begin(), pending_.end(), &job));
+  if (pending_.empty()) to_js_.Unref(env);
   Napi::HandleScope scope(env);
   try {
     if (job.status.ok()) job.status = job.arguments.finish(env);
@@ -115,19 +131,22 @@ Napi::Value dispatch(const Napi::CallbackInfo& info,
   Napi::Env env = info.Env();
   if (info.Length() < 1 || !info[0].IsObject()) throw_argument(env, "the first argument is not an object");
   const bool async = info.Length() > 1 && !info[1].IsUndefined();
-  auto job =
-      std::make_unique<Job>(Job{Arguments(info[0].As<Napi::Object>(), async), {}, {}, nullptr, {}, {}});
+  auto job = std::make_unique<Job>(info[0].As<Napi::Object>(), async);
   try {
     job->work = prepare(*job);
+    job->arguments.check_memory();
+    environment(env).jobs.check_pending(env, *job);
     if (!async) return environment(env).jobs.run_now(env, *job);
     Napi::Object holder = Napi::Object::New(env);
     holder.Set("cancel", info[1]);
     Arguments cancel(holder, true);
-    job->cancel = cancel.ints("cancel", 1);
+    job->cancel = cancel.flag("cancel");
     job->arguments.keep(info[1].As<Napi::Object>());
     return environment(env).jobs.enqueue(env, std::move(job));
   } catch (const std::bad_alloc&) {
     throw to_error(env, out_of_memory("preparing the call"));
+  } catch (const std::system_error&) {
+    throw to_error(env, {LAP_OUT_OF_MEMORY, "no thread could be started for asynchronous calls"});
   }
 }
 

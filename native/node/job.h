@@ -8,12 +8,15 @@
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "node/args.h"
 
 namespace lapidary::node {
 
 struct Job {
+  Job(Napi::Object object, bool async) : arguments(object, async) {}
+
   Arguments arguments;
   std::function<Status(const int32_t* cancel)> work;
   // Makes the call's value on the JS thread; null: undefined.
@@ -28,6 +31,8 @@ class JobRunner {
   explicit JobRunner(Napi::Env env);
   ~JobRunner();
 
+  // Refuses a call on an array that a pending call is still to write: it would work on the old contents.
+  void check_pending(Napi::Env env, const Job& job) const;
   Napi::Value run_now(Napi::Env env, Job& job);
   Napi::Value enqueue(Napi::Env env, std::unique_ptr<Job> job);
 
@@ -43,7 +48,7 @@ class JobRunner {
   std::deque<std::unique_ptr<Job>> queue_;
   Job* running_ = nullptr;
   bool stopping_ = false;
-  int pending_ = 0;  // JS thread only
+  std::vector<Job*> pending_;  // made and not settled; JS thread only
 };
 
 // Runs `work` at once, or on the runner's thread where `cancel` (an Int32Array over shared memory) is given.

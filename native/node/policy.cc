@@ -48,10 +48,12 @@ class PolicyHandle : public Napi::ObjectWrap<PolicyHandle> {
   Napi::Value describe(const Napi::CallbackInfo& info);
 
   std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
+  ExternalMemory memory_;
   int64_t forward_count_ = 0;  // tokens of the last forward, which backward must match
 };
 
-PolicyHandle::PolicyHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PolicyHandle>(info) {
+PolicyHandle::PolicyHandle(const Napi::CallbackInfo& info)
+    : Napi::ObjectWrap<PolicyHandle>(info), memory_(info.Env()) {
   if (info.Length() < 1 || !info[0].IsObject()) throw_argument(info.Env(), "config is not an object");
   Arguments in(info[0].As<Napi::Object>(), false);
   PolicyConfig config;
@@ -68,6 +70,8 @@ PolicyHandle::PolicyHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Po
       config, static_cast<uint64_t>(in.integer("seed")), static_cast<int>(in.integer("threads")),
       implementation.empty() ? nullptr : implementation.c_str(), &shared_->policy);
   if (!status.ok()) throw to_error(info.Env(), status);
+  // Parameters, gradients and two moments; the activations come and go.
+  memory_.grow(4 * shared_->policy->parameter_count() * static_cast<int64_t>(sizeof(float)));
 }
 
 Napi::Value PolicyHandle::forward(const Napi::CallbackInfo& info) {

@@ -36,6 +36,7 @@ Napi::Value token_logprobs_backward(const Napi::CallbackInfo& info) {
     args.dlogp = in.floats("dlogp", args.rows);
     args.dlogits =
         in.matrix_output("dlogits", args.dtype, extent(in, args.rows, args.dlogits_stride, args.vocab));
+    in.in_place("dlogits", "logits");
     return call(owner, lap_token_logprobs_backward, args);
   });
 }

@@ -91,6 +91,7 @@ int main(void) {
   memset(&options, 0, sizeof options);
   options.struct_size = sizeof options;
   options.implementation = "no such CPU";
+  check(lap_abi_version() == LAP_ABI_VERSION, "the library is of the headers' ABI version");
   check(lap_context_create(&options, &ctx) == LAP_INVALID_ARGUMENT && ctx == NULL,
         "an unknown implementation");
   options.implementation = "portable";

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type DType, Tensor } from '../../lib/kernels/tensor.ts';
 
 function expectArgument(argument: string, call: () => unknown): void {
@@ -61,5 +61,22 @@ describe('Tensor', () => {
     expect(() => Tensor.alloc('f32', [2 ** 51])).toThrow(
       expect.objectContaining({ code: 'ERR_LAPIDARY_NATIVE' }),
     );
+  });
+});
+
+describe('a Float16Array', () => {
+  afterEach(() => vi.unstubAllGlobals());
+
+  it('is taken for f16 where the runtime has one, as the bits in its memory', () => {
+    // Node 20 has none: a stand-in of the same name and element size.
+    class Float16Array extends Uint16Array {}
+    vi.stubGlobal('Float16Array', Float16Array);
+    const halves = new Float16Array([0, 0x3c00, 0xbc00, 0x4000]).subarray(1);
+    const tensor = Tensor.from('f16', halves as never, [3, 1]);
+    expect(tensor.data.constructor).toBe(Uint16Array);
+    expect(tensor.data.buffer).toBe(halves.buffer);
+    expect([...tensor.data]).toEqual([0x3c00, 0xbc00, 0x4000]);
+    const plain = Uint16Array.of(1, 2);
+    expect(Tensor.from('f16', plain).data).toBe(plain);
   });
 });

@@ -102,6 +102,16 @@ describe('an abort', () => {
     await call(new AbortController().signal);
   });
 
+  it('of many calls by one signal ends them all by one listener', async () => {
+    configureKernels({ implementation: 'portable', threads: 1 });
+    const controller = new AbortController();
+    const calls = Array.from({ length: 30 }, () => long(controller.signal));
+    expect(getEventListeners(controller.signal, 'abort')).toHaveLength(1);
+    const reason = new Error('all of you');
+    controller.abort(reason);
+    for (const call of calls) await expectAborted(call, controller, reason);
+  });
+
   it('leaves no listener after an error either', async () => {
     const controller = new AbortController();
     const bad = { logits, targets: ints([0, 3]) };

@@ -1,3 +1,20 @@
+// Where each hazard of the boundary between JavaScript and native memory is tested (files of this folder):
+//   detached, before or during a call      memory, argument-kinds; by a getter among the arguments: getters
+//   resizable buffers, shrunk or grown     memory; a Tensor over one: shared-memory
+//   shared memory, growable, written to    memory, shared-memory
+//   the caller writes to an input          memory
+//   overlapping or reused outputs          overlap
+//   collection of inputs, accounting       memory, accounting; slopes over 10,000 calls: test/leak
+//   element types, lengths, absent arrays  argument-kinds
+//   offsets, subarrays, pooled Buffers     memory
+//   numbers that a conversion would bend   argument-kinds
+//   more than 2^31 elements                shared-memory; sizes beyond any memory: argument-kinds, native/fuzz
+//   exceptions from getters and proxies    getters
+//   abort: before, queued, running, after  abort
+//   exit, exceptions, SIGTERM, workers,
+//   two copies of the addon                lifetimes
+//   event loop and libuv's pool            event-loop
+//   a binary that cannot be loaded         loader
 import { describe, expect, it } from 'vitest';
 import type { KernelCall, NativeArguments } from '../../lib/kernels/native.ts';
 import {

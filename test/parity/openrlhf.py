@@ -1,7 +1,6 @@
 """OpenRLHF's policy loss and KL estimators, rewritten from openrlhf/models/loss.py and utils.py.
 
-Its mean over sequences leaves fully masked ones out (`aggregate_loss`); batches with one are not given to it, since
-older versions divide by 0 there.
+Its mean over sequences leaves fully masked ones out (`aggregate_loss`); older versions divide by 0 there.
 """
 
 import torch
@@ -10,12 +9,13 @@ from formulas import formula
 
 LOSS = "OpenRLHF openrlhf/models/loss.py"
 UTILS = "OpenRLHF openrlhf/models/utils.py"
-FULL = ("near", "far")
 
 
 def aggregate(matrix, batch, token_level):
-    sums = (matrix * batch.mask).sum(-1)
-    return sums.sum() / batch.mask.sum() if token_level else (sums / batch.mask.sum(-1)).mean()
+    sums, kept = (matrix * batch.mask).sum(-1), batch.mask.sum(-1)
+    if token_level:
+        return sums.sum() / kept.sum()
+    return (sums / (kept + 1e-8) * (kept > 0)).sum() / (kept > 0).sum()
 
 
 def surrogate(ratio, advantages, low, high, dual=None):
@@ -31,16 +31,15 @@ def surrogate(ratio, advantages, low, high, dual=None):
     dict(low=0.2, high=0.2, token_level=True),
     dict(low=0.2, high=0.28, token_level=False),
     dict(low=0.2, high=0.2, token_level=True, dual=1.5),
-    batches=FULL,
 )
 def ppo(batch, logp, low, high, token_level, dual=None):
     ratio = (logp - batch.old).clamp(-20, 20).exp()
     return aggregate(surrogate(ratio, batch.advantages[:, None], low, high, dual), batch, token_level)
 
 
-@formula("gspo", LOSS, dict(low=0.05, high=0.07), batches=FULL)
+@formula("gspo", LOSS, dict(low=0.05, high=0.07))
 def gspo(batch, logp, low, high):
-    mean = ((logp - batch.old) * batch.mask).sum(-1) / batch.mask.sum(-1)
+    mean = ((logp - batch.old) * batch.mask).sum(-1) / batch.kept
     ratio = mean.exp()[:, None] * batch.mask
     return aggregate(surrogate(ratio, batch.advantages[:, None], low, high), batch, False)
 
@@ -51,7 +50,6 @@ def gspo(batch, logp, low, high):
     dict(kind="tis", low=0.0, high=2.0),
     dict(kind="icepop", low=0.5, high=1.5),
     dict(kind="seq-mask-tis", low=0.9, high=1.1),
-    batches=FULL,
 )
 def corrected(batch, logp, kind, low, high):
     """exp(old - rollout) of the token, cut, dropped outside, or kept where its sequence's geometric mean is inside."""
@@ -62,7 +60,7 @@ def corrected(batch, logp, kind, low, high):
     elif kind == "icepop":
         weight = torch.where((weight >= low) & (weight <= high), weight, 0.0)
     else:
-        geometric = ((difference * batch.mask).sum(-1) / batch.mask.sum(-1)).exp()[:, None]
+        geometric = ((difference * batch.mask).sum(-1) / batch.kept).exp()[:, None]
         weight = weight * ((geometric >= low) & (geometric <= high))
     ratio = (logp - batch.old).clamp(-20, 20).exp()
     return aggregate(weight * surrogate(ratio, batch.advantages[:, None], 0.2, 0.2), batch, True)
@@ -72,7 +70,6 @@ def corrected(batch, logp, kind, low, high):
     "ppo + compute_approx_kl",
     UTILS,
     *[dict(kind=kind, coefficient=0.1) for kind in ("k1", "k2", "k3")],
-    batches=FULL,
 )
 def with_kl(batch, logp, kind, coefficient):
     """Every estimator is kept within +-10."""

@@ -84,6 +84,7 @@ export const PREFERENCES: Formulas = {
   // (1 - e, -e) / (1 - 2 e) are weights that add up to 1, as those of a negative smoothing do.
   'dpo robust': (p) => pairs((d) => losses.logisticPair(d, p.beta, -p.smoothing / (1 - 2 * p.smoothing), 0)),
   'dpo ipo (means)': (p) => pairs((d) => losses.squarePair(d, p.beta), 'ref', true),
+  'dpo sigmoid_norm (means)': (p) => pairs((d) => losses.logisticPair(d, p.beta, 0, 0), 'ref', true),
   'dpo hinge': (p) => pairs((d) => losses.hingePair(d, p.beta)),
   'dpo sppo_hard': (p) => {
     const whole = (all: readonly OracleSequence[]) =>

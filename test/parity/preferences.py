@@ -1,4 +1,4 @@
-"""Preference losses over pairs, rewritten from TRL and OpenRLHF. Sequences 2k and 2k + 1 are chosen and rejected."""
+"""Preference losses over pairs, rewritten from TRL (1.16.0) and OpenRLHF. Sequences 2k and 2k + 1 are chosen and rejected."""
 
 import torch
 import torch.nn.functional as functional
@@ -41,6 +41,11 @@ def robust(batch, logp, beta, smoothing):
 @formula("dpo ipo (means)", DPO, dict(beta=0.5), batches=FULL)
 def ipo(batch, logp, beta):
     return ((margins(batch, logp, mean=True) - 1 / (2 * beta)) ** 2).mean()
+
+
+@formula("dpo sigmoid_norm (means)", DPO, dict(beta=2.0), batches=FULL)
+def sigmoid_norm(batch, logp, beta):
+    return -functional.logsigmoid(beta * margins(batch, logp, mean=True)).mean()
 
 
 @formula("dpo hinge", DPO, dict(beta=0.3), batches=FULL)

@@ -1,4 +1,4 @@
-"""TRL's policy losses, rewritten from trl/trainer/grpo_trainer.py (`_compute_loss`) and rloo_trainer.py.
+"""TRL's policy losses, rewritten from trl/trainer/grpo_trainer.py (`_compute_loss`) and rloo_trainer.py, as of 1.16.0.
 
 TRL counts a fully masked sequence in the mean over sequences, with loss 0. Nothing here is clamped.
 """

@@ -1,4 +1,4 @@
-"""verl's policy losses and KL penalties, rewritten from verl/trainer/ppo/core_algos.py.
+"""verl's policy losses and KL penalties, rewritten from verl/trainer/ppo/core_algos.py (commit 018f23b; `dro` 1dda039).
 
 verl leaves fully masked sequences out of the mean over sequences, and adds 1e-8 to token counts.
 """

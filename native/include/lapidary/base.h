@@ -15,6 +15,11 @@ extern "C" {
 #define LAP_API __attribute__((visibility("default")))
 #endif
 
+/* Version of this ABI: raised by every change that a caller compiled against older headers would not survive.
+ * Compare it with LAP_ABI_VERSION of the headers before any other call. */
+#define LAP_ABI_VERSION 1
+LAP_API int32_t lap_abi_version(void);
+
 typedef enum lap_status {
   LAP_OK = 0,
   LAP_INVALID_ARGUMENT = 1, /* the message names the argument */

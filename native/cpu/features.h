@@ -1,0 +1,19 @@
+// What the CPU can do, for reports. Kernels are chosen by each Implementation's own `supported`.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace lapidary {
+
+struct CpuFeature {
+  const char* name;
+  bool present;  // in the CPU, and its registers saved by the operating system
+};
+
+// Those of this architecture that some kernel could use; in a fixed order.
+std::vector<CpuFeature> cpu_features();
+// The processor's own brand string; "" where it has none.
+std::string cpu_model();
+
+}  // namespace lapidary

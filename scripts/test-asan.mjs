@@ -1,0 +1,33 @@
+// The native tests, and the Vitest suite over an instrumented addon, under AddressSanitizer (with leak detection)
+// and UndefinedBehaviorSanitizer. Without arguments Vitest runs the tests of the kernels, of the boundary and of
+// the policy, less the slow training runs; `npm run test:asan -- --all` runs all of it, and other arguments go to
+// Vitest as they are.
+import path from 'node:path';
+import { build, run, runtimes } from './sanitizer.mjs';
+
+const preload = runtimes(['libasan.so', 'libubsan.so']);
+const folder = build('asan', ['-O1', '-fsanitize=address,undefined', '-fno-sanitize-recover=undefined']);
+
+const SUBSET = ['test/kernels', 'test/node', 'test/house'];
+const given = process.argv.slice(2);
+const chosen = given.includes('--all') ? given.filter((arg) => arg !== '--all') : given;
+const tests = given.length === 0 ? SUBSET : chosen;
+
+const options = {
+  ASAN_OPTIONS: 'detect_leaks=1',
+  LSAN_OPTIONS: `suppressions=${path.resolve('test/sanitizers/lsan.supp')}:print_suppressions=0`,
+  UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
+};
+run('ctest', ['--test-dir', folder, '--output-on-failure'], options);
+// The command line that some tests start is the compiled one.
+run('npm', ['run', '--silent', 'build']);
+// Threads: the workers of a pool of forks are killed before leaks are looked for.
+run(
+  process.execPath,
+  ['node_modules/vitest/vitest.mjs', 'run', '--pool=threads', '--no-file-parallelism', ...tests],
+  {
+    ...options,
+    LD_PRELOAD: preload,
+    LAPIDARY_ADDON: path.join(folder, 'lapidary.node'),
+  },
+);
