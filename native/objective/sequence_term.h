@@ -20,6 +20,12 @@ LAP_HD double sigmoid(double x) {
   return x >= 0 ? 1 / (1 + e) : e / (1 + e);
 }
 
+// A token's log-ratio in GMPO's mean (arXiv 2507.20673): cut on the side that A pushes to, without gradient there.
+LAP_HD double cut_log_ratio_of(const lap_objective& objective, double r, double advantage) {
+  if (advantage > 0) return r > objective.geometric_high ? objective.geometric_high : r;
+  return r < -objective.geometric_low ? -objective.geometric_low : r;
+}
+
 // (tau / 2) S^2: the behaviour constraint of BCPG (arXiv 2505.14403) and of policy mirror descent (arXiv
 // 2501.12599).
 LAP_HD SequenceValue square_term(double s, double tau) { return {0.5 * tau * s * s, tau * s}; }

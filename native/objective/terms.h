@@ -22,7 +22,33 @@ LAP_HD ExpParts exp_parts(double x) {
   return {minus_one + 1, minus_one, small ? x * x * (0.5 + x * (1. / 6 + x / 24)) : minus_one - x};
 }
 
-#include "objective/kl_term.inc"
 #include "objective/policy_term.inc"
+// After it: the KL terms cut a ratio as the gates do.
+#include "objective/kl_term.inc"
+
+// DPPO's and one- and two-sided masks: does the token keep its gate?
+LAP_HD bool inside_token_mask(const lap_objective& objective, double logp, double anchor, double advantage) {
+  const double low = objective.mask_low, high = objective.mask_high;
+  const double p = exp(logp), q = exp(anchor);
+  switch (objective.token_mask) {
+    case LAP_MASK_ONE_SIDE: {
+      const double rho = exponential(cut_log_ratio(logp - anchor));
+      return advantage > 0 ? rho <= high : rho >= low;
+    }
+    case LAP_MASK_TWO_SIDE: {
+      const double rho = exponential(cut_log_ratio(logp - anchor));
+      return rho >= low && rho <= high;
+    }
+    case LAP_MASK_TV:
+      return advantage > 0 ? p - q <= high : p - q >= -low;
+    case LAP_MASK_BINARY_KL: {
+      const double rest = q < 1 ? (1 - q) * log((1 - q) / (1 - p)) : 0;
+      const double divergence = q * (anchor - logp) + rest;
+      return advantage > 0 ? !(p > q) || divergence <= high : !(p < q) || divergence <= low;
+    }
+    default:
+      return true;
+  }
+}
 
 }  // namespace lapidary

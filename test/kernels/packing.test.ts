@@ -92,8 +92,8 @@ describe.each(ALL.map((objective) => [objective.name, objective] as const))(
     it('is the same in two phases', () => {
       const stats = policyLossReduceSync(given);
       sequences.forEach((sequence, i) => {
-        expect(stats[2 * i]).toBe(sequence.tokens.filter((token) => token.kept).length);
-        expectClose(`S of ${i}`, [stats[2 * i + 1]!], [sequenceLoss(objective, sequence).s], {
+        expect(stats[SEQUENCE_STATS * i]).toBe(sequence.tokens.filter((token) => token.kept).length);
+        expectClose(`S of ${i}`, [stats[SEQUENCE_STATS * i + 1]!], [sequenceLoss(objective, sequence).s], {
           absolute: 1e-12,
         });
       });

@@ -5,7 +5,7 @@ import type { OracleSequence, OracleToken } from '../oracle/policy-loss.ts';
 import { seededRandom } from '../random.ts';
 import { floats, normal } from './batches.ts';
 import { expectSameBits } from './compare.ts';
-import { pack, randomSequences } from './sequences.ts';
+import { type PackedInput, pack, randomSequences } from './sequences.ts';
 
 const SEED = 2203;
 const ALL = [objectives.bcpgNsa(), objectives.reinforce(), objectives.grpo()];
@@ -15,7 +15,7 @@ function token(given: Partial<OracleToken> = {}): OracleToken {
   return { logp: -1, old: -1.5, behaviour: -0.5, ref: -2, weight: 1, kept: true, ...given };
 }
 
-function without(given: PolicyLossInput, keep: (t: number) => boolean): PolicyLossInput {
+function without(given: PackedInput, keep: (t: number) => boolean): PackedInput {
   const indices = [...given.mask!.keys()].filter(keep);
   const pick = (of: { data: Float32Array }) => floats(indices.map((t) => of.data[t]!));
   const cuSeqlens = given.cuSeqlens.map((end) => indices.filter((t) => t < end).length);

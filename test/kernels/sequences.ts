@@ -32,8 +32,10 @@ export function randomSequences(random: Random, options: SequenceOptions): Oracl
   }));
 }
 
+export type PackedInput = PolicyLossInput & Required<Pick<PolicyLossInput, 'cuSeqlens'>>;
+
 /** The packed batch of these sequences. Tokens left out hold NaN in every input: nobody may look. */
-export function pack(objective: Objective, sequences: readonly OracleSequence[]): PolicyLossInput {
+export function pack(objective: Objective, sequences: readonly OracleSequence[]): PackedInput {
   const tokens = sequences.flatMap((sequence) => sequence.tokens);
   const column = (name: 'logp' | 'old' | 'behaviour' | 'ref' | 'weight') =>
     floats(tokens.map((token) => (token.kept ? token[name] : Number.NaN)));
@@ -56,6 +58,6 @@ export function pack(objective: Objective, sequences: readonly OracleSequence[])
 }
 
 /** The gradient of sequence `i` in a packed result. */
-export function sequenceGradient(given: PolicyLossInput, result: PolicyLossResult, i: number): Float32Array {
+export function sequenceGradient(given: PackedInput, result: PolicyLossResult, i: number): Float32Array {
   return result.dlogp.data.slice(given.cuSeqlens[i]!, given.cuSeqlens[i + 1]!);
 }

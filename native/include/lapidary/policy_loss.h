@@ -154,7 +154,8 @@ typedef enum lap_diagnostic {
   LAP_DIAG_S_MAX_ABS = 16,    /* extremum of |S| */
   LAP_DIAG_GRAD_ABS_MAX = 17, /* extremum of |g| */
   LAP_DIAG_KL_LOSS = 18,      /* sum */
-  LAP_DIAG_CLIPPED_LOW = 19,  /* count: rho below the lower bound of a clip surrogate, and stopped */
+  LAP_DIAG_CLIPPED_LOW = 19,  /* count: rho below the lower bound of a clip surrogate where that stops it, or of a
+                                 clip weight; of NFT: at the floor */
   LAP_DIAG_CLIPPED_HIGH = 20, /* count: above the upper one, or the cap */
   LAP_DIAG_CLIPPED_DUAL = 21, /* count: by the dual clip */
   LAP_DIAG_RATIO_TOKENS = 22, /* count of the tokens whose rho a gate looked at */
