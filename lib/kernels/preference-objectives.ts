@@ -17,10 +17,12 @@ export interface PairOptions {
 
 /**
  * DPO (arXiv 2305.18290): -log sigmoid(beta (S_w - S_l)). With `smoothing` e, cDPO: each label is wrong with
- * probability e; the debiased form of TRL (`robust`) is a smoothing of -e / (1 - 2e).
+ * probability e; the debiased form of TRL (`robust`) is a smoothing of -e / (1 - 2e). With `mean` S is the mean over
+ * tokens (TRL's `sigmoid_norm`).
  */
-export function dpo({ beta = 0.1, anchor = 'ref', smoothing = 0 }: PairOptions & { smoothing?: number } = {}): Objective {
-  return preference('dpo', { kind: 'logistic-pair', anchor, beta, smoothing });
+export function dpo(options: PairOptions & { smoothing?: number; mean?: boolean } = {}): Objective {
+  const { beta = 0.1, anchor = 'ref', smoothing = 0, mean = false } = options;
+  return preference('dpo', { kind: 'logistic-pair', anchor, beta, smoothing, mean });
 }
 
 /** cDPO: DPO whose labels are wrong with probability `smoothing`. */

@@ -2,9 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { objectives } from '../../lib/kernels/objectives.ts';
 import {
   DIAGNOSTICS,
+  EXTREMA,
   policyLossMapSync,
   policyLossReduceSync,
   policyLossSync,
+  SEQUENCE_STATS,
 } from '../../lib/kernels/policy-loss.ts';
 import { type OracleSequence, sequenceLoss } from '../oracle/policy-loss.ts';
 import { type Random, seededRandom } from '../random.ts';
@@ -68,7 +70,7 @@ describe.each(ALL.map((objective) => [objective.name, objective] as const))(
         expectSameBits(`sequence ${i}`, own.dlogp.data, sequenceGradient(given, result, i));
         for (const name of DIAGNOSTICS) {
           const value = own.diagnostics[name];
-          const extremum = name === 'sMaxAbs' || name === 'gradAbsMax';
+          const extremum = EXTREMA.includes(name);
           sums[name] = extremum ? Math.max(sums[name]!, value) : sums[name]! + value;
         }
       });

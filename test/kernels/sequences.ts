@@ -1,6 +1,7 @@
 import type { Objective } from '../../lib/kernels/objectives.ts';
 import type { PolicyLossInput, PolicyLossResult } from '../../lib/kernels/policy-loss.ts';
 import type { OracleSequence, OracleToken } from '../oracle/policy-loss.ts';
+import { NFT_QUALITY } from '../oracle/policy-loss-objective.ts';
 import type { Random } from '../random.ts';
 import { floats, normal } from './batches.ts';
 
@@ -43,9 +44,11 @@ export function pack(objective: Objective, sequences: readonly OracleSequence[])
   sequences.forEach((sequence, i) => {
     cuSeqlens[i + 1] = cuSeqlens[i]! + sequence.tokens.length;
   });
+  const own = sequences.flatMap((of) => of.tokens.map((token) => token.advantage ?? of.advantage));
   return {
     objective,
     cuSeqlens,
+    ...(tokens.some((token) => token.advantage !== undefined) && { tokenAdvantages: floats(own) }),
     logp: column('logp'),
     oldLogp: column('old'),
     behaviourLogp: column('behaviour'),
@@ -54,6 +57,7 @@ export function pack(objective: Objective, sequences: readonly OracleSequence[])
     mask: Uint8Array.from(tokens, (token) => (token.kept ? 1 : 0)),
     advantages: floats(sequences.map((sequence) => sequence.advantage)),
     seqScale: floats(sequences.map((sequence) => sequence.scale)),
+    nftQuality: floats(sequences.map(() => NFT_QUALITY)),
   };
 }
 
