@@ -159,10 +159,8 @@ void count_gradient(const Token& token, double push, double scale, const Pull& p
   count_class(token, diagnostics);
 }
 
-}  // namespace
-
-void map_sequence(const Implementation&, const lap_policy_loss_args& args, int64_t i, const Pull& pull,
-                  double* diagnostics) {
+// Every objective, a token at a time.
+void map_tokens(const lap_policy_loss_args& args, int64_t i, const Pull& pull, double* diagnostics) {
   const SequenceMap map(args, i);
   const Span span = span_of(args, i);
   const double scale = args.seq_scale[i];
@@ -188,6 +186,54 @@ void map_sequence(const Implementation&, const lap_policy_loss_args& args, int64
   }
   diagnostics[LAP_DIAG_POLICY_LOSS] = scale * policy;
   diagnostics[LAP_DIAG_KL_LOSS] = scale * divergence;
+}
+
+// Those of LossRow.
+bool has_row_form(const lap_policy_loss_args& args) {
+  const lap_objective& objective = args.objective;
+  const bool of_tokens = objective.ratio_level == LAP_LEVEL_TOKEN &&
+                         (objective.gate == LAP_GATE_CLIP_SURROGATE || objective.gate == LAP_GATE_CLIP_WEIGHT);
+  const bool gate = of_tokens || objective.gate == LAP_GATE_NONE || objective.gate == LAP_GATE_UNIT;
+  const bool kl = objective.kl == LAP_KL_NONE ||
+                  (objective.kl <= LAP_KL_K3 && objective.kl_gradient == LAP_KL_OWN &&
+                   objective.kl_input_bound == 0 && objective.kl_output_bound == 0);
+  return gate && kl && objective.importance == LAP_IMPORTANCE_NONE &&
+         objective.token_mask == LAP_MASK_NONE && objective.sequence_mask == 0 &&
+         args.token_advantages == nullptr;
+}
+
+void map_vectors(const Implementation& implementation, const lap_policy_loss_args& args, int64_t i,
+                 const Pull& pull, double* diagnostics) {
+  const lap_objective& objective = args.objective;
+  const Span span = span_of(args, i);
+  const auto from = [&](const float* data) { return data == nullptr ? nullptr : data + span.begin; };
+  const LossRow row{&objective,
+                    span.end - span.begin,
+                    from(args.logp),
+                    from(anchor_logp(args, objective.ratio_anchor)),
+                    from(anchor_logp(args, objective.kl_anchor)),
+                    from(args.token_weights),
+                    args.mask == nullptr ? nullptr : args.mask + span.begin,
+                    args.advantages[i],
+                    args.seq_scale[i],
+                    static_cast<float>(pull.scaled),
+                    args.dlogp + span.begin};
+  implementation.loss_row(row, diagnostics);
+  const double scale = args.seq_scale[i];
+  diagnostics[LAP_DIAG_POLICY_LOSS] *= scale;
+  diagnostics[LAP_DIAG_KL_LOSS] *= scale;
+  diagnostics[LAP_DIAG_PULL_ABS] = std::fabs(pull.slope) * diagnostics[LAP_DIAG_TOKENS];
+}
+
+}  // namespace
+
+void map_sequence(const Implementation& implementation, const lap_policy_loss_args& args, int64_t i,
+                  const Pull& pull, double* diagnostics) {
+  if (has_row_form(args)) {
+    map_vectors(implementation, args, i, pull, diagnostics);
+  } else {
+    map_tokens(args, i, pull, diagnostics);
+  }
 }
 
 }  // namespace lapidary

@@ -35,14 +35,19 @@ double ratio_sum(const lap_policy_loss_args& args, const Span& span, double adva
 
 }  // namespace
 
-lap_sequence_stats reduce_sequence(const Implementation&, const lap_policy_loss_args& args, int64_t i) {
+lap_sequence_stats reduce_sequence(const Implementation& implementation, const lap_policy_loss_args& args, int64_t i) {
   const lap_objective& objective = args.objective;
   const Span span = span_of(args, i);
   lap_sequence_stats stats{};
-  stats.kept = sum_kept(args, span, [](int64_t) { return 1.0; });
   if (objective.sequence_term != LAP_SEQUENCE_NONE) {
     const float* anchor = anchor_logp(args, objective.sequence_anchor);
-    stats.log_ratio_sum = sum_kept(args, span, [&](int64_t t) { return difference(args.logp, anchor, t); });
+    implementation.sum_log_ratios(args.logp + span.begin, anchor == nullptr ? nullptr : anchor + span.begin,
+                                  args.mask == nullptr ? nullptr : args.mask + span.begin,
+                                  span.end - span.begin, &stats.kept, &stats.log_ratio_sum);
+  } else if (args.mask == nullptr) {
+    stats.kept = static_cast<double>(span.end - span.begin);
+  } else {
+    stats.kept = sum_kept(args, span, [](int64_t) { return 1.0; });
   }
   if (objective.gate != LAP_GATE_UNIT && objective.gate != LAP_GATE_NONE) {
     stats.ratio_sum = ratio_sum(args, span, args.advantages == nullptr ? 0 : args.advantages[i]);

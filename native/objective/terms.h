@@ -22,9 +22,11 @@ LAP_HD ExpParts exp_parts(double x) {
   return {minus_one + 1, minus_one, small ? x * x * (0.5 + x * (1. / 6 + x / 24)) : minus_one - x};
 }
 
+#define LAP_TERM LAP_HD
 #include "objective/policy_term.inc"
 // After it: the KL terms cut a ratio as the gates do.
 #include "objective/kl_term.inc"
+#undef LAP_TERM
 
 // DPPO's and one- and two-sided masks: does the token keep its gate?
 LAP_HD bool inside_token_mask(const lap_objective& objective, double logp, double anchor, double advantage) {
