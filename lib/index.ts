@@ -30,10 +30,20 @@ export {
   linearLogprobsSync,
 } from './kernels/linear-logprobs.ts';
 export type { LogprobColumns, LogprobForwardOptions, LogprobOptions, Logprobs } from './kernels/logprobs.ts';
-export { type Anchor, type Objective, objectives } from './kernels/objectives.ts';
+export {
+  type Anchor,
+  type Gate,
+  type Importance,
+  type Kl,
+  type Objective,
+  objectives,
+  type SequenceTerm,
+  type TokenMask,
+} from './kernels/objectives.ts';
 export {
   DIAGNOSTICS,
   type Diagnostics,
+  EXTREMA,
   type PolicyLossInput,
   type PolicyLossResult,
   policyLoss,

@@ -63,4 +63,3 @@ export function dro({ tau = 0.1, anchor = 'old', ...extras }: ConstraintOptions 
   const kl: Kl = { kind: 'k2', anchor, coefficient: tau };
   return unit('dro', { ...extras, kl });
 }
-

@@ -73,7 +73,10 @@ class Encoder {
         if (gate.ratioCap !== undefined) this.args.ratioCap = number(`${at}.ratioCap`, gate.ratioCap, 1);
         return;
       case 'sapo':
-        this.#sides([number(`${at}.positive`, gate.positive, 1e-6), 0], [number(`${at}.negative`, gate.negative, 1e-6), 0]);
+        this.#sides(
+          [number(`${at}.positive`, gate.positive, 1e-6), 0],
+          [number(`${at}.negative`, gate.negative, 1e-6), 0],
+        );
         return;
       case 'gamma':
         this.#sides(pair(`${at}.positive`, gate.positive), pair(`${at}.negative`, gate.negative));

@@ -123,7 +123,10 @@ function isOffsets(value: unknown): value is Int32Array | Float64Array {
 }
 
 /** Where sequences lie: offsets, or rows of one stride. */
-function layoutOf({ cuSeqlens, padded }: PolicyLossInput, tokens: number): NativeArguments & { sequences: number } {
+function layoutOf(
+  { cuSeqlens, padded }: PolicyLossInput,
+  tokens: number,
+): NativeArguments & { sequences: number } {
   if (padded === undefined) {
     if (!isOffsets(cuSeqlens) || cuSeqlens.length < 1) {
       fail('cuSeqlens', 'an Int32Array or Float64Array of B + 1 offsets', describe(cuSeqlens));

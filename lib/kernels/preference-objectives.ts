@@ -34,7 +34,11 @@ export function cdpo({ smoothing = 0.1, ...options }: PairOptions & { smoothing?
  * IPO (arXiv 2310.12036): (h - 1 / (2 beta))^2. h is the difference of means over tokens as in TRL; `mean: false`
  * takes sums, as OpenRLHF does.
  */
-export function ipo({ beta = 0.1, anchor = 'ref', mean = true }: PairOptions & { mean?: boolean } = {}): Objective {
+export function ipo({
+  beta = 0.1,
+  anchor = 'ref',
+  mean = true,
+}: PairOptions & { mean?: boolean } = {}): Objective {
   return preference('ipo', { kind: 'square-pair', anchor, beta, mean });
 }
 

@@ -69,4 +69,3 @@ export function dppoTv(options: TrustRegionOptions = {}): Objective {
 export function dppoKl({ low = 0.05, high = 0.05, ...options }: TrustRegionOptions = {}): Objective {
   return dppo('dppoKl', 'binary-kl', { low, high, ...options });
 }
-

@@ -2,7 +2,7 @@ import { LapidaryError } from '../errors.ts';
 import { sequenceScales } from '../kernels/aggregation.ts';
 import { checkInteger, checkNumber } from '../kernels/check.ts';
 import type { Objective } from '../kernels/objectives.ts';
-import { DIAGNOSTICS, EXTREMA, type Diagnostics, policyLoss } from '../kernels/policy-loss.ts';
+import { DIAGNOSTICS, type Diagnostics, EXTREMA, policyLoss } from '../kernels/policy-loss.ts';
 import { Tensor } from '../kernels/tensor.ts';
 import type { PackedTokens, Policy } from '../policy/policy.ts';
 import { type Random, seededRandom, shuffled } from '../random.ts';

@@ -47,8 +47,9 @@ Status check_padded(const lap_policy_loss_args& args) {
 }  // namespace
 
 Status check_layout(const lap_policy_loss_args& args) {
-  return args.cu_seqlens == nullptr && (args.row_stride != 0 || args.lengths != nullptr) ? check_padded(args)
-                                                                                         : check_offsets(args);
+  return args.cu_seqlens == nullptr && (args.row_stride != 0 || args.lengths != nullptr)
+             ? check_padded(args)
+             : check_offsets(args);
 }
 
 Status check_pairs(const lap_policy_loss_args& args) {

@@ -54,8 +54,8 @@ struct AttentionGradient {
   float *dkeys, *dvalues;                 // [key_stride, width], added to
 };
 
-// One sequence of the policy loss in the forms that run over vectors: no gate, unit, token-level clip surrogate
-// or clip weight, and k1, k2 or k3 with its own gradient.
+// One sequence of the policy loss in the forms that run over vectors: no gate, unit, token-level clip
+// surrogate or clip weight, and k1, k2 or k3 with its own gradient.
 struct LossRow {
   const lap_objective* objective;
   int64_t count;
@@ -116,7 +116,8 @@ struct Implementation {
   void (*attend)(const AttentionRows& block);
   void (*attend_backward)(const AttentionGradient& block);
 
-  // Policy loss: the count of kept tokens and the f64 sum of logp - anchor (logp where that is null) over them.
+  // Policy loss: the count of kept tokens and the f64 sum of logp - anchor (logp where that is null) over
+  // them.
   void (*sum_log_ratios)(const float* logp, const float* anchor, const uint8_t* mask, int64_t count,
                          double* kept, double* sum);
   // Writes g and sets what the tokens add to the diagnostics; loss values are before the scale.

@@ -1,5 +1,5 @@
-// The policy loss over a batch. Sequences are the unit of work; each leaves its own diagnostics, which are merged in
-// order of the sequences, so that threads change nothing.
+// The policy loss over a batch. Sequences are the unit of work; each leaves its own diagnostics, which are
+// merged in order of the sequences, so that threads change nothing.
 #include "cpu/policy_loss.h"
 
 #include <algorithm>
@@ -26,16 +26,14 @@ struct Workspace {
 
 Workspace workspace_of(const lap_policy_loss_args& args) {
   const uintptr_t base = reinterpret_cast<uintptr_t>(args.workspace);
-  double* first =
-      reinterpret_cast<double*>((base + alignof(double) - 1) / alignof(double) * alignof(double));
+  double* first = reinterpret_cast<double*>((base + alignof(double) - 1) / alignof(double) * alignof(double));
   return {first, reinterpret_cast<Pull*>(first + args.sequences * LAP_DIAG_COUNT)};
 }
 
 // Of the sequence as a whole, once its tokens are mapped.
 void count_sequence(const lap_policy_loss_args& args, int64_t i, const Pull& pull, double* diagnostics) {
   diagnostics[LAP_DIAG_SEQUENCE_LOSS] = pull.value;
-  diagnostics[LAP_DIAG_LOSS] =
-      diagnostics[LAP_DIAG_POLICY_LOSS] + diagnostics[LAP_DIAG_KL_LOSS] + pull.value;
+  diagnostics[LAP_DIAG_LOSS] = diagnostics[LAP_DIAG_POLICY_LOSS] + diagnostics[LAP_DIAG_KL_LOSS] + pull.value;
   if (args.stats[i].kept == 0) return;
   const double s = drift_of(args.objective, args.stats[i]), advantage = args.advantages[i];
   diagnostics[LAP_DIAG_SEQUENCES] = 1;
@@ -59,8 +57,8 @@ void map_one(const Implementation& implementation, const lap_policy_loss_args& a
   count_sequence(args, i, pull, diagnostics);
 }
 
-// The pairs' terms, in order of the pairs, into each of the two sequences. A pair without a kept token on both sides
-// gives nothing.
+// The pairs' terms, in order of the pairs, into each of the two sequences. A pair without a kept token on
+// both sides gives nothing.
 void couple_pairs(const lap_policy_loss_args& args, Pull* pulls, double* diagnostics) {
   const lap_objective& objective = args.objective;
   std::fill_n(pulls, args.sequences, Pull{});

@@ -1,5 +1,5 @@
-// Phase one of the policy loss: the sums over a sequence. Log-ratios are subtracted per token and then summed in
-// f64: a difference of sums would lose S to cancellation.
+// Phase one of the policy loss: the sums over a sequence. Log-ratios are subtracted per token and then summed
+// in f64: a difference of sums would lose S to cancellation.
 #include <algorithm>
 
 #include "cpu/policy_loss_sequence.h"
@@ -35,7 +35,8 @@ double ratio_sum(const lap_policy_loss_args& args, const Span& span, double adva
 
 }  // namespace
 
-lap_sequence_stats reduce_sequence(const Implementation& implementation, const lap_policy_loss_args& args, int64_t i) {
+lap_sequence_stats reduce_sequence(const Implementation& implementation, const lap_policy_loss_args& args,
+                                   int64_t i) {
   const lap_objective& objective = args.objective;
   const Span span = span_of(args, i);
   lap_sequence_stats stats{};

@@ -20,7 +20,8 @@ LAP_HD double sigmoid(double x) {
   return x >= 0 ? 1 / (1 + e) : e / (1 + e);
 }
 
-// A token's log-ratio in GMPO's mean (arXiv 2507.20673): cut on the side that A pushes to, without gradient there.
+// A token's log-ratio in GMPO's mean (arXiv 2507.20673): cut on the side that A pushes to, without gradient
+// there.
 LAP_HD double cut_log_ratio_of(const lap_objective& objective, double r, double advantage) {
   if (advantage > 0) return r > objective.geometric_high ? objective.geometric_high : r;
   return r < -objective.geometric_low ? -objective.geometric_low : r;

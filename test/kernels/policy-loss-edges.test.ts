@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { objectives } from '../../lib/kernels/objectives.ts';
-import { DIAGNOSTICS, type PolicyLossInput, policyLossSync } from '../../lib/kernels/policy-loss.ts';
+import { DIAGNOSTICS, policyLossSync } from '../../lib/kernels/policy-loss.ts';
 import type { OracleSequence, OracleToken } from '../oracle/policy-loss.ts';
 import { seededRandom } from '../random.ts';
 import { floats, normal } from './batches.ts';

@@ -154,7 +154,10 @@ describe('a gate', () => {
       if (objective.kl !== undefined || objective.sequenceTerm !== null) continue;
       const far = sequences.map((of) => ({ ...of, advantage: 0 }));
       const { dlogp, diagnostics } = policyLossSync(pack(objective, far));
-      expect(dlogp.data.every((g) => g === 0), name).toBe(true);
+      expect(
+        dlogp.data.every((g) => g === 0),
+        name,
+      ).toBe(true);
       expect(diagnostics.loss, name).toBe(0);
     }
   });

@@ -52,7 +52,8 @@ describe.each(IMPLEMENTATIONS)('objectives and float64, %s', (implementation) =>
     `%s (seed ${SEED})`,
     (name, objective) => {
       use(implementation);
-      for (let round = 0; round < ROUNDS; round++) compare(`${name}, round ${round}`, objective, batch(round));
+      for (let round = 0; round < ROUNDS; round++)
+        compare(`${name}, round ${round}`, objective, batch(round));
     },
   );
 

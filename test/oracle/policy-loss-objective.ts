@@ -1,4 +1,11 @@
-import type { Gate, Importance, Kl, Objective, SequenceTerm, TokenMask } from '../../lib/kernels/objectives.ts';
+import type {
+  Gate,
+  Importance,
+  Kl,
+  Objective,
+  SequenceTerm,
+  TokenMask,
+} from '../../lib/kernels/objectives.ts';
 import { driftOf, keptOf, type OracleSequence, type OracleToken, sumOver } from './policy-loss-batch.ts';
 import type { OracleImportance, OracleKl, OracleObjective, OracleRatio } from './policy-loss-family.ts';
 import * as gates from './policy-loss-gates.ts';
@@ -27,7 +34,12 @@ function gateTerm(gate: Gate): gates.Term {
     case 'none':
       return () => 0;
     case 'clip-surrogate':
-      return gates.clipSurrogate(f32(gate.clipLow), f32(gate.clipHigh), cap(gate.dualClip), cap(gate.ratioCap));
+      return gates.clipSurrogate(
+        f32(gate.clipLow),
+        f32(gate.clipHigh),
+        cap(gate.dualClip),
+        cap(gate.ratioCap),
+      );
     case 'ratio':
     case 'geometric':
       return gates.ratio;
@@ -88,7 +100,14 @@ function importanceOf({ numerator, level, low = 0, high, outside }: Importance):
   };
 }
 
-function klOf({ kind, anchor = 'ref', coefficient, gradient = 'own', ratioAnchor = 'old', ...rest }: Kl): OracleKl {
+function klOf({
+  kind,
+  anchor = 'ref',
+  coefficient,
+  gradient = 'own',
+  ratioAnchor = 'old',
+  ...rest
+}: Kl): OracleKl {
   return {
     ...{ kind, anchor, coefficient: f32(coefficient), gradient, ratioAnchor },
     inputBound: cap(rest.inputBound || undefined),

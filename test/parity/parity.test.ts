@@ -36,7 +36,9 @@ function kernelBatch(given: PolicyCase, sequences: OracleSequence[]): PolicyLoss
     batch.advantages = floats(sequences.map((_, i) => (i % 2 === 0 ? 1 : -1)));
   }
   const { quality } = given.parameters;
-  return quality === undefined ? batch : { ...batch, nftQuality: floats(sequences.map(() => Number(quality))) };
+  return quality === undefined
+    ? batch
+    : { ...batch, nftQuality: floats(sequences.map(() => Number(quality))) };
 }
 
 describe.skipIf(reference === null)('parity with torch', () => {

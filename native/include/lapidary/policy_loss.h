@@ -10,11 +10,11 @@ extern "C" {
 /* ---- policy loss: log-probs of a batch of sequences -> loss, g = dL/dlogp, diagnostics ----
  * L = sum_i N_i { sum_t m_t [ w_t c_t gate(R_t, logp_t; A) + kl(delta_t) ] + term_i }
  * R is a log-ratio logp - anchor of the token or of its sequence, c a detached importance weight, term_i a
- * function of S_i = sum_t m_t (logp_t - anchor_t). Every objective is a choice of these few fields; the formulas
- * are in native/objective/. N_i = seq_scale[i] is the whole aggregation (e.g. 1 / (G |y_i|)), never inferred.
- * Detached factors: the value is the published estimator, g its published gradient. A w = 0 gives a gate of
- * exactly 0. Log-ratios of a gate are cut to +-20 before exp, with no gradient beyond and counted.
- * An objective of zeros is -w A logp.
+ * function of S_i = sum_t m_t (logp_t - anchor_t). Every objective is a choice of these few fields; the
+ * formulas are in native/objective/. N_i = seq_scale[i] is the whole aggregation (e.g. 1 / (G |y_i|)), never
+ * inferred. Detached factors: the value is the published estimator, g its published gradient. A w = 0 gives a
+ * gate of exactly 0. Log-ratios of a gate are cut to +-20 before exp, with no gradient beyond and counted. An
+ * objective of zeros is -w A logp.
  */
 typedef enum lap_anchor {
   LAP_ANCHOR_NONE = 0,
@@ -27,8 +27,8 @@ typedef enum lap_level {
   LAP_LEVEL_TOKEN = 0,
   LAP_LEVEL_SEQUENCE_SUM = 1,
   LAP_LEVEL_SEQUENCE_MEAN = 2,
-  /* The mean of log-ratios that are each cut to [-geometric_low, geometric_high] on the side that the sequence's
-   * A pushes to (GMPO, arXiv 2507.20673). Of a ratio only. */
+  /* The mean of log-ratios that are each cut to [-geometric_low, geometric_high] on the side that the
+   * sequence's A pushes to (GMPO, arXiv 2507.20673). Of a ratio only. */
   LAP_LEVEL_GEOMETRIC = 3
 } lap_level;
 
@@ -38,12 +38,12 @@ typedef enum lap_gate {
                                   where A < 0 at most -dual_clip A */
   LAP_GATE_RATIO = 2,          /* -rho A */
   LAP_GATE_LOG_RATIO = 3,      /* -A R */
-  LAP_GATE_CLIP_WEIGHT = 4,    /* -clip(rho, low, high) A logp, the weight detached; bounds by the sign of A */
-  LAP_GATE_SAPO = 5,           /* -(4 / t) sigmoid(t (rho - 1)) A, t by the sign of A */
-  LAP_GATE_GAMMA = 6,          /* -e^k rho^s e^(-k rho) A logp, the weight detached; (s, k) by the sign of A */
-  LAP_GATE_NONE = 7,           /* 0 */
-  LAP_GATE_NFT = 8             /* A > 0: -omega R; else -omega log max((1 - q rho) / (1 - q), floor), the gradient
-                                  of the maximum passed straight through. q by sequence: nft_quality */
+  LAP_GATE_CLIP_WEIGHT = 4, /* -clip(rho, low, high) A logp, the weight detached; bounds by the sign of A */
+  LAP_GATE_SAPO = 5,        /* -(4 / t) sigmoid(t (rho - 1)) A, t by the sign of A */
+  LAP_GATE_GAMMA = 6,       /* -e^k rho^s e^(-k rho) A logp, the weight detached; (s, k) by the sign of A */
+  LAP_GATE_NONE = 7,        /* 0 */
+  LAP_GATE_NFT = 8 /* A > 0: -omega R; else -omega log max((1 - q rho) / (1 - q), floor), the gradient
+                      of the maximum passed straight through. q by sequence: nft_quality */
 } lap_gate;
 
 /* Which tokens have a gate at all, by rho of the token (or its probability) and the sign of A; detached. */
@@ -52,8 +52,8 @@ typedef enum lap_token_mask {
   LAP_MASK_ONE_SIDE = 1, /* A > 0: rho <= mask_high; else rho >= mask_low */
   LAP_MASK_TWO_SIDE = 2, /* mask_low <= rho <= mask_high */
   LAP_MASK_TV = 3,       /* p - p_anchor: A > 0: <= mask_high; else >= -mask_low (arXiv 2602.04879) */
-  LAP_MASK_BINARY_KL = 4 /* KL of (p_anchor, 1 - p_anchor) from (p, 1 - p): A > 0: <= mask_high where p > p_anchor;
-                            else <= mask_low where p < p_anchor */
+  LAP_MASK_BINARY_KL = 4 /* KL of (p_anchor, 1 - p_anchor) from (p, 1 - p): A > 0: <= mask_high where p >
+                            p_anchor; else <= mask_low where p < p_anchor */
 } lap_token_mask;
 
 typedef enum lap_importance {
@@ -87,13 +87,14 @@ typedef enum lap_kl_gradient {
 
 typedef enum lap_sequence_term {
   LAP_SEQUENCE_NONE = 0,
-  LAP_SEQUENCE_SQUARE = 1,        /* (tau / 2) S^2 */
-  LAP_SEQUENCE_LOGISTIC_PAIR = 2, /* -(1 - e) log sigmoid(z) - e log sigmoid(-z), z = beta (S_w - S_l) - margin */
-  LAP_SEQUENCE_SQUARE_PAIR = 3,   /* (S_w - S_l - 1 / (2 beta))^2 */
-  LAP_SEQUENCE_HINGE_PAIR = 4,    /* max(0, 1 - beta (S_w - S_l)) */
-  LAP_SEQUENCE_KTO = 5,           /* weight (1 - sigmoid(+-beta (S - z0))), + and `desirable` where A > 0 */
-  LAP_SEQUENCE_NPO = 6,           /* (2 / beta) log(1 + e^(beta S)) */
-  LAP_SEQUENCE_SPPO = 7           /* (S -+ 1 / (2 beta))^2, - where A > 0 */
+  LAP_SEQUENCE_SQUARE = 1, /* (tau / 2) S^2 */
+  LAP_SEQUENCE_LOGISTIC_PAIR =
+      2, /* -(1 - e) log sigmoid(z) - e log sigmoid(-z), z = beta (S_w - S_l) - margin */
+  LAP_SEQUENCE_SQUARE_PAIR = 3, /* (S_w - S_l - 1 / (2 beta))^2 */
+  LAP_SEQUENCE_HINGE_PAIR = 4,  /* max(0, 1 - beta (S_w - S_l)) */
+  LAP_SEQUENCE_KTO = 5,         /* weight (1 - sigmoid(+-beta (S - z0))), + and `desirable` where A > 0 */
+  LAP_SEQUENCE_NPO = 6,         /* (2 / beta) log(1 + e^(beta S)) */
+  LAP_SEQUENCE_SPPO = 7         /* (S -+ 1 / (2 beta))^2, - where A > 0 */
 } lap_sequence_term;
 
 typedef struct lap_objective {
@@ -154,20 +155,20 @@ typedef enum lap_diagnostic {
   LAP_DIAG_S_MAX_ABS = 16,    /* extremum of |S| */
   LAP_DIAG_GRAD_ABS_MAX = 17, /* extremum of |g| */
   LAP_DIAG_KL_LOSS = 18,      /* sum */
-  LAP_DIAG_CLIPPED_LOW = 19,  /* count: rho below the lower bound of a clip surrogate where that stops it, or of a
-                                 clip weight; of NFT: at the floor */
+  LAP_DIAG_CLIPPED_LOW = 19,  /* count: rho below the lower bound of a clip surrogate where that stops it, or
+                                 of a  clip weight; of NFT: at the floor */
   LAP_DIAG_CLIPPED_HIGH = 20, /* count: above the upper one, or the cap */
   LAP_DIAG_CLIPPED_DUAL = 21, /* count: by the dual clip */
   LAP_DIAG_RATIO_TOKENS = 22, /* count of the tokens whose rho a gate looked at */
   LAP_DIAG_RATIO_SUM = 23,
-  LAP_DIAG_RATIO_MAX = 24,   /* extremum of rho */
-  LAP_DIAG_KL_K1_SUM = 25,   /* sum of delta to the anchor of the KL term */
-  LAP_DIAG_KL_VALUES = 26,   /* sum of the estimator, without coefficient and scale */
+  LAP_DIAG_RATIO_MAX = 24,      /* extremum of rho */
+  LAP_DIAG_KL_K1_SUM = 25,      /* sum of delta to the anchor of the KL term */
+  LAP_DIAG_KL_VALUES = 26,      /* sum of the estimator, without coefficient and scale */
   LAP_DIAG_IMPORTANCE_SUM = 27, /* of c over the tokens with a gate */
   LAP_DIAG_IMPORTANCE_SQUARES = 28,
-  LAP_DIAG_IMPORTANCE_MAX = 29, /* extremum */
-  LAP_DIAG_PUSH_ABS = 30,       /* sum of |policy slope|: of a unit gate |w A| */
-  LAP_DIAG_PULL_ABS = 31,       /* sum over tokens of |slope of the sequence term|: of a square |tau S| */
+  LAP_DIAG_IMPORTANCE_MAX = 29,     /* extremum */
+  LAP_DIAG_PUSH_ABS = 30,           /* sum of |policy slope|: of a unit gate |w A| */
+  LAP_DIAG_PULL_ABS = 31,           /* sum over tokens of |slope of the sequence term|: of a square |tau S| */
   LAP_DIAG_POSITIVE_SEQUENCES = 32, /* A > 0 */
   LAP_DIAG_POSITIVE_S_SUM = 33,
   LAP_DIAG_POSITIVE_S_SQUARES = 34,
@@ -184,9 +185,10 @@ typedef enum lap_diagnostic {
   LAP_DIAG_COUNT = 45
 } lap_diagnostic;
 
-/* What phase one leaves per sequence: sums over kept tokens, 0 where the objective does not need them. Ranks that
- * share a sequence add all fields between the phases. They cannot share one under a ratio of the sequence whose
- * gradient runs through the sum: use `through_token`, which is equal where A w c is constant in the sequence. */
+/* What phase one leaves per sequence: sums over kept tokens, 0 where the objective does not need them. Ranks
+ * that share a sequence add all fields between the phases. They cannot share one under a ratio of the
+ * sequence whose gradient runs through the sum: use `through_token`, which is equal where A w c is constant
+ * in the sequence. */
 typedef struct lap_sequence_stats {
   double kept;           /* tokens with mask != 0 */
   double log_ratio_sum;  /* S */
@@ -214,12 +216,12 @@ typedef struct lap_policy_loss_args {
   const uint8_t* mask;           /* [N], or NULL: all kept. Where 0, other inputs may hold NaN and g is 0 */
   const float* seq_scale;        /* [B]: N_i */
   const float* nft_quality;      /* [B], 0 <= q < 1, or NULL where the gate is not NFT */
-  const int64_t* pairs;          /* [2 P]: chosen, rejected; a sequence may be in several. NULL: P = B / 2, pair k
-                                    is (2 k, 2 k + 1). A pair's scale is its chosen sequence's. */
-  int64_t pair_count;            /* P where `pairs` is given */
-  lap_sequence_stats* stats;     /* [B]: out of the reduce phase, in of the map phase */
-  float* dlogp;                  /* out [N]: g (map phase) */
-  double* diagnostics;           /* out [LAP_DIAG_COUNT] (map phase) */
+  const int64_t* pairs;      /* [2 P]: chosen, rejected; a sequence may be in several. NULL: P = B / 2, pair k
+                                is (2 k, 2 k + 1). A pair's scale is its chosen sequence's. */
+  int64_t pair_count;        /* P where `pairs` is given */
+  lap_sequence_stats* stats; /* [B]: out of the reduce phase, in of the map phase */
+  float* dlogp;              /* out [N]: g (map phase) */
+  double* diagnostics;       /* out [LAP_DIAG_COUNT] (map phase) */
   void* workspace;
   size_t workspace_bytes;
 } lap_policy_loss_args;
