@@ -159,7 +159,10 @@ describe('the policy loss refuses', () => {
     expectArgument('nftQuality', of(objectives.nft({ anchor: 'ref' })));
     expectArgument('objective.sequenceTerm.beta', of(objectives.npo({ beta: 0 })));
     expectArgument('behaviourLogp', of({ ...grpo, sequenceMask: 0.1 }));
-    expectArgument('objective.tokenMask.low', of({ ...grpo, tokenMask: { kind: 'tv', anchor: 'ref', low: -1 } }));
+    expectArgument(
+      'objective.tokenMask.low',
+      of({ ...grpo, tokenMask: { kind: 'tv', anchor: 'ref', low: -1 } }),
+    );
   });
 
   it('pairs, rows and shares of right answers that cannot be', () => {
@@ -176,7 +179,7 @@ describe('the policy loss refuses', () => {
     expectArgument('padded.lengths', () => policyLossSync(lengths([1, 1])));
     expect(() => policyLossSync(lengths([3]))).toThrow('lengths[0] is 3');
     const nft = { ...given, objective: objectives.nft({ anchor: 'ref' }) };
-    expect(() => policyLossSync({ ...nft, nftQuality: floats([1]) })).toThrow('nft_quality[0] is 1');
+    expect(() => policyLossSync({ ...nft, nftQuality: floats([1]) })).toThrow('nftQuality[0] is 1');
   });
 });
 
