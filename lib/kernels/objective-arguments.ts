@@ -36,7 +36,10 @@ function number(argument: string, value: unknown, low = 0, high = LARGEST): numb
 }
 
 class Encoder {
-  readonly args: NativeArguments = {};
+  readonly args: NativeArguments = {
+    ...{ gate: 0, ratioAnchor: 0, clipLow: 0, clipHigh: 0 },
+    ...{ sequenceTerm: 0, sequenceAnchor: 0, tau: 0 },
+  };
   readonly #given: Given;
   constructor(given: Given) {
     this.#given = given;

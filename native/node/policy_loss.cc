@@ -5,11 +5,16 @@
 namespace lapidary::node {
 namespace {
 
-// Numbers of the objective; one that is absent is 0.
+// Numbers of the objective. Those that every call names must be there; of the rest, one that is absent is 0.
 struct Fields {
   const Arguments& in;
   float real(const char* name) const { return in.has(name) ? static_cast<float>(in.number(name)) : 0.f; }
   int32_t whole(const char* name) const { return in.has(name) ? in.int32(name) : 0; }
+  float given(const char* name) const { return static_cast<float>(in.number(name)); }
+  template <class Enum>
+  void read_given(const char* name, Enum* out) const {
+    *out = static_cast<Enum>(in.int32(name));
+  }
   template <class Enum>
   void read(const char* name, Enum* out) const {
     *out = static_cast<Enum>(whole(name));
@@ -17,12 +22,12 @@ struct Fields {
 };
 
 void read_gate(const Fields& in, lap_objective* to) {
-  in.read("gate", &to->gate);
-  in.read("ratioAnchor", &to->ratio_anchor);
+  in.read_given("gate", &to->gate);
+  in.read_given("ratioAnchor", &to->ratio_anchor);
   in.read("ratioLevel", &to->ratio_level);
   in.read("throughToken", &to->through_token);
-  to->clip_low = in.real("clipLow");
-  to->clip_high = in.real("clipHigh");
+  to->clip_low = in.given("clipLow");
+  to->clip_high = in.given("clipHigh");
   to->dual_clip = in.real("dualClip");
   to->ratio_cap = in.real("ratioCap");
   to->positive[0] = in.real("positiveLow");
@@ -53,10 +58,10 @@ void read_terms(const Fields& in, lap_objective* to) {
   to->kl_coefficient = in.real("klCoefficient");
   to->kl_input_bound = in.real("klInputBound");
   to->kl_output_bound = in.real("klOutputBound");
-  in.read("sequenceTerm", &to->sequence_term);
-  in.read("sequenceAnchor", &to->sequence_anchor);
+  in.read_given("sequenceTerm", &to->sequence_term);
+  in.read_given("sequenceAnchor", &to->sequence_anchor);
   in.read("sequenceMean", &to->sequence_mean);
-  to->tau = in.real("tau");
+  to->tau = in.given("tau");
   to->smoothing = in.real("smoothing");
   to->margin = in.real("margin");
   to->kto_z0 = in.real("ktoZ0");
