@@ -30,13 +30,6 @@ export {
   linearLogprobsBackwardSync,
   linearLogprobsSync,
 } from './kernels/linear-logprobs.ts';
-export type {
-  EntropyColumns,
-  LogprobColumns,
-  LogprobForwardOptions,
-  LogprobOptions,
-  Logprobs,
-} from './kernels/logprobs.ts';
 export {
   type LinearPolicyLossInput,
   type LinearPolicyLossOptions,
@@ -44,11 +37,31 @@ export {
   linearPolicyLoss,
   linearPolicyLossSync,
 } from './kernels/linear-policy-loss.ts';
-export type { LogprobColumns, LogprobForwardOptions, LogprobOptions, Logprobs } from './kernels/logprobs.ts';
-export { type Anchor, type Objective, objectives } from './kernels/objectives.ts';
+export type {
+  EntropyColumns,
+  LogprobColumns,
+  LogprobColumns,
+  LogprobForwardOptions,
+  LogprobForwardOptions,
+  LogprobOptions,
+  LogprobOptions,
+  Logprobs,
+  Logprobs,
+} from './kernels/logprobs.ts';
+export {
+  type Anchor,
+  type Gate,
+  type Importance,
+  type Kl,
+  type Objective,
+  objectives,
+  type SequenceTerm,
+  type TokenMask,
+} from './kernels/objectives.ts';
 export {
   DIAGNOSTICS,
   type Diagnostics,
+  EXTREMA,
   type PolicyLossInput,
   type PolicyLossResult,
   policyLoss,

@@ -1,13 +1,16 @@
-import { checkKeys, checkNumber, checkTensor, fail } from './check.ts';
+import { checkInteger, checkKeys, checkTensor, fail } from './check.ts';
 import { addon, callAsync, callSync, type NativeArguments } from './native.ts';
-import type { Anchor, Objective } from './objectives.ts';
+import type { Objective } from './objective.ts';
+import { objectiveArguments } from './objective-arguments.ts';
 import { describe, Tensor } from './tensor.ts';
 
-/** A packed batch: N tokens of B sequences one after the other. */
+/** A batch: N tokens of B sequences, packed one after the other or in padded rows. */
 export interface PolicyLossInput {
   objective: Objective;
-  /** [B + 1] offsets from 0 to N that do not decrease. */
-  cuSeqlens: Int32Array | Float64Array;
+  /** [B + 1] offsets from 0 to N that do not decrease; or `padded`. */
+  cuSeqlens?: Int32Array | Float64Array;
+  /** B rows of `stride` tokens, of which the first `lengths` ([B], default all) are the sequence's; g is 0 beyond. */
+  padded?: { stride: number; lengths?: Int32Array | Float64Array };
   /** [N], of the policy being trained. */
   logp: Tensor<'f32'>;
   /** [N] each, where the objective's anchors name them. */
@@ -16,12 +19,18 @@ export interface PolicyLossInput {
   refLogp?: Tensor<'f32'>;
   /** [B]. */
   advantages: Tensor<'f32'>;
+  /** [N], in place of the sequence's advantage in the gates. */
+  tokenAdvantages?: Tensor<'f32'>;
   /** [N], default 1. */
   tokenWeights?: Tensor<'f32'>;
   /** [N], 0 leaves a token out: its other inputs may hold NaN and its gradient is exactly 0. */
   mask?: Uint8Array;
   /** [B], N_i; see `sequenceScales`. */
   seqScale: Tensor<'f32'>;
+  /** [B], 0 <= q < 1, of an NFT gate. */
+  nftQuality?: Tensor<'f32'>;
+  /** [2 P] indices of sequences: chosen, rejected; one may be in several. Default: pair k is (2 k, 2 k + 1). */
+  pairs?: Int32Array | Float64Array;
   /** [N], where to write dL/dlogp; default: a new tensor. */
   dlogp?: Tensor<'f32'>;
 }
@@ -46,7 +55,42 @@ export const DIAGNOSTICS = [
   'sSquares',
   'sMaxAbs',
   'gradAbsMax',
+  'klLoss',
+  'clippedLow',
+  'clippedHigh',
+  'clippedDual',
+  'ratioTokens',
+  'ratioSum',
+  'ratioMax',
+  'klK1Sum',
+  'klValues',
+  'importanceSum',
+  'importanceSquares',
+  'importanceMax',
+  'pushAbs',
+  'pullAbs',
+  'positiveSequences',
+  'positiveSSum',
+  'positiveSSquares',
+  'positiveSMaxAbs',
+  'negativeSequences',
+  'negativeSSum',
+  'negativeSSquares',
+  'negativeSMaxAbs',
+  'pairs',
+  'chosenRewards',
+  'rejectedRewards',
+  'pairsRight',
+  'nonFinite',
 ] as const;
+
+/** Diagnostics that are extrema: batches merge by the larger one. All others add up. */
+export const EXTREMA: readonly (typeof DIAGNOSTICS)[number][] = [
+  ...(['sMaxAbs', 'gradAbsMax', 'ratioMax', 'importanceMax', 'positiveSMaxAbs', 'negativeSMaxAbs'] as const),
+];
+
+/** Doubles of a sequence in the stats of phase one: see `lap_sequence_stats`. */
+export const SEQUENCE_STATS = 5;
 
 /** Sums over the batch, never means: the consumer knows the global denominators. See lapidary.h for each. */
 export type Diagnostics = Record<(typeof DIAGNOSTICS)[number], number>;
@@ -57,46 +101,16 @@ export interface PolicyLossResult {
   diagnostics: Diagnostics;
 }
 
-const ANCHORS: Record<Anchor, { code: number; input: 'oldLogp' | 'behaviourLogp' | 'refLogp' }> = {
-  old: { code: 1, input: 'oldLogp' },
-  behaviour: { code: 2, input: 'behaviourLogp' },
-  ref: { code: 3, input: 'refLogp' },
-};
-
-function anchorCode(argument: string, anchor: Anchor, given: PolicyLossInput): number {
-  const entry = ANCHORS[anchor];
-  if (entry === undefined) fail(argument, 'old, behaviour or ref', describe(anchor));
-  if (given[entry.input] === undefined) {
-    fail(entry.input, `a Tensor, since ${argument} is "${anchor}"`, 'undefined');
-  }
-  return entry.code;
-}
-
-function objectiveArguments(given: PolicyLossInput): NativeArguments {
-  const { gate, sequenceTerm } = given.objective;
-  const args: NativeArguments = { gate: 0, ratioAnchor: 0, clipLow: 0, clipHigh: 0 };
-  if (gate.kind === 'clip-surrogate') {
-    args.gate = 1;
-    args.ratioAnchor = anchorCode('objective.gate.anchor', gate.anchor, given);
-    args.clipLow = checkNumber('objective.gate.clipLow', gate.clipLow, 0, 1);
-    args.clipHigh = checkNumber('objective.gate.clipHigh', gate.clipHigh, 0, Number.MAX_VALUE);
-  } else if (gate.kind !== 'unit') {
-    fail('objective.gate.kind', 'unit or clip-surrogate', describe((gate as { kind: unknown }).kind));
-  }
-  Object.assign(args, { sequenceTerm: 0, sequenceAnchor: 0, tau: 0 });
-  if (sequenceTerm === null) return args;
-  if (sequenceTerm.kind !== 'square')
-    fail('objective.sequenceTerm.kind', 'square', describe(sequenceTerm.kind));
-  args.sequenceTerm = 1;
-  args.sequenceAnchor = anchorCode('objective.sequenceTerm.anchor', sequenceTerm.anchor, given);
-  args.tau = checkNumber('objective.sequenceTerm.tau', sequenceTerm.tau, 0, Number.MAX_VALUE);
-  return args;
-}
-
 const KEYS: readonly string[] = [
   ...['objective', 'cuSeqlens', 'logp', 'oldLogp', 'behaviourLogp', 'refLogp'],
-  ...['advantages', 'tokenWeights', 'mask', 'seqScale', 'dlogp'],
+  ...['advantages', 'tokenAdvantages', 'tokenWeights', 'mask', 'seqScale', 'dlogp'],
+  ...['padded', 'nftQuality', 'pairs'],
 ];
+
+const OPTIONAL = [
+  ...(['oldLogp', 'behaviourLogp', 'refLogp'] as const),
+  ...(['tokenAdvantages', 'tokenWeights', 'nftQuality'] as const),
+] as const;
 
 interface Prepared {
   args: NativeArguments;
@@ -104,36 +118,64 @@ interface Prepared {
   diagnostics: Float64Array;
 }
 
+function isOffsets(value: unknown): value is Int32Array | Float64Array {
+  return value instanceof Int32Array || value instanceof Float64Array;
+}
+
+/** Where sequences lie: offsets, or rows of one stride. */
+function layoutOf(
+  { cuSeqlens, padded }: PolicyLossInput,
+  tokens: number,
+): NativeArguments & { sequences: number } {
+  if (padded === undefined) {
+    if (!isOffsets(cuSeqlens) || cuSeqlens.length < 1) {
+      fail('cuSeqlens', 'an Int32Array or Float64Array of B + 1 offsets', describe(cuSeqlens));
+    }
+    return { sequences: cuSeqlens.length - 1, cuSeqlens };
+  }
+  if (cuSeqlens !== undefined) fail('padded', 'cuSeqlens or padded, not both', 'both');
+  const { stride, lengths } = padded;
+  const rowStride = checkInteger('padded.stride', stride, 1, Number.MAX_SAFE_INTEGER);
+  const sequences = tokens / rowStride;
+  if (!Number.isInteger(sequences)) fail('padded.stride', `a divisor of ${tokens} tokens`, String(stride));
+  if (lengths !== undefined && (!isOffsets(lengths) || lengths.length !== sequences)) {
+    fail('padded.lengths', `an Int32Array or Float64Array of ${sequences} lengths`, describe(lengths));
+  }
+  return { sequences, rowStride, lengths };
+}
+
 function prepare(given: PolicyLossInput, stats: Float64Array | undefined): Prepared {
   checkKeys('input', given, KEYS);
-  const { cuSeqlens, mask } = given;
-  if (!(cuSeqlens instanceof Int32Array || cuSeqlens instanceof Float64Array) || cuSeqlens.length < 1) {
-    fail('cuSeqlens', 'an Int32Array or Float64Array of B + 1 offsets', describe(cuSeqlens));
-  }
-  const sequences = cuSeqlens.length - 1;
+  const { mask, pairs } = given;
   const tokens = checkTensor('logp', given.logp, ['f32'], [null]).size;
+  const layout = layoutOf(given, tokens);
+  const { sequences } = layout;
   if (mask !== undefined && (!(mask instanceof Uint8Array) || mask.length !== tokens)) {
     fail('mask', `a Uint8Array of ${tokens} elements`, describe(mask));
   }
-  const optional = (name: 'oldLogp' | 'behaviourLogp' | 'refLogp' | 'tokenWeights') =>
-    given[name] === undefined ? undefined : checkTensor(name, given[name], ['f32'], [tokens]).data;
+  if (pairs !== undefined && (!isOffsets(pairs) || pairs.length % 2 !== 0)) {
+    fail('pairs', 'an Int32Array or Float64Array of 2 indices per pair', describe(pairs));
+  }
+  const optional = (name: (typeof OPTIONAL)[number], size: number) =>
+    given[name] === undefined ? undefined : checkTensor(name, given[name], ['f32'], [size]).data;
   const dlogp = given.dlogp ?? Tensor.alloc('f32', [tokens]);
   checkTensor('dlogp', dlogp, ['f32'], [tokens]);
   const diagnostics = new Float64Array(new SharedArrayBuffer(8 * DIAGNOSTICS.length));
   const args: NativeArguments = {
-    ...objectiveArguments(given),
-    ...{ tokens, sequences, cuSeqlens, mask, diagnostics },
-    ...{ logp: given.logp.data, dlogp: dlogp.data },
-    ...{
-      oldLogp: optional('oldLogp'),
-      behaviourLogp: optional('behaviourLogp'),
-      refLogp: optional('refLogp'),
-    },
-    tokenWeights: optional('tokenWeights'),
+    ...objectiveArguments(given.objective, given),
+    ...layout,
+    ...{ tokens, mask, diagnostics, logp: given.logp.data, dlogp: dlogp.data },
+    ...Object.fromEntries(
+      OPTIONAL.map((name) => [name, optional(name, name === 'nftQuality' ? sequences : tokens)]),
+    ),
+    ...(pairs === undefined ? {} : { pairs, pairCount: pairs.length / 2 }),
     advantages: checkTensor('advantages', given.advantages, ['f32'], [sequences]).data,
     seqScale: checkTensor('seqScale', given.seqScale, ['f32'], [sequences]).data,
-    stats: stats ?? new Float64Array(new SharedArrayBuffer(16 * sequences)),
+    stats: stats ?? new Float64Array(new SharedArrayBuffer(8 * SEQUENCE_STATS * sequences)),
   };
+  if (stats !== undefined && stats.length !== SEQUENCE_STATS * sequences) {
+    fail('stats', `a Float64Array of ${SEQUENCE_STATS} elements per sequence`, describe(stats));
+  }
   return { args, dlogp, diagnostics };
 }
 
@@ -164,7 +206,7 @@ export function policyLossSync(given: PolicyLossInput): PolicyLossResult {
 }
 
 /**
- * Phase one alone: [2 B] f64, for each sequence (kept tokens, S). Ranks that share sequences add these up between
+ * Phase one alone: [5 B] f64, for each sequence the sums of `lap_sequence_stats`. Ranks that share sequences add these up between
  * the phases.
  */
 export function policyLossReduceSync(given: PolicyLossInput): Float64Array {
@@ -175,8 +217,8 @@ export function policyLossReduceSync(given: PolicyLossInput): Float64Array {
 
 /** Phase two alone, from the (merged) stats of phase one. */
 export function policyLossMapSync(given: PolicyLossInput, stats: Float64Array): PolicyLossResult {
-  if (!(stats instanceof Float64Array) || stats.length !== 2 * (given.cuSeqlens.length - 1)) {
-    fail('stats', 'a Float64Array of 2 elements per sequence', describe(stats));
+  if (!(stats instanceof Float64Array)) {
+    fail('stats', `a Float64Array of ${SEQUENCE_STATS} elements per sequence`, describe(stats));
   }
   const prepared = prepare(given, stats);
   callSync(addon().policyLossMap, prepared.args);

@@ -2,7 +2,7 @@ import { LapidaryError } from '../errors.ts';
 import { sequenceScales } from '../kernels/aggregation.ts';
 import { checkInteger, checkNumber } from '../kernels/check.ts';
 import type { Objective } from '../kernels/objectives.ts';
-import { DIAGNOSTICS, type Diagnostics, policyLoss } from '../kernels/policy-loss.ts';
+import { DIAGNOSTICS, type Diagnostics, EXTREMA, policyLoss } from '../kernels/policy-loss.ts';
 import { Tensor } from '../kernels/tensor.ts';
 import type { PackedTokens, Policy } from '../policy/policy.ts';
 import { type Random, seededRandom, shuffled } from '../random.ts';
@@ -169,7 +169,7 @@ function storedColumns(part: Example[], packed: PackedTokens) {
 
 function addDiagnostics(total: Diagnostics, part: Diagnostics): void {
   for (const name of DIAGNOSTICS) {
-    const extremum = name === 'sMaxAbs' || name === 'gradAbsMax';
+    const extremum = EXTREMA.includes(name);
     total[name] = extremum ? Math.max(total[name], part[name]) : total[name] + part[name];
   }
 }

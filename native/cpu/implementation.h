@@ -98,6 +98,19 @@ struct AttentionGradient {
   float *dkeys, *dvalues;                 // [key_stride, width], added to
 };
 
+// One sequence of the policy loss in the forms that run over vectors: no gate, unit, token-level clip
+// surrogate or clip weight, and k1, k2 or k3 with its own gradient.
+struct LossRow {
+  const lap_objective* objective;
+  int64_t count;
+  const float *logp, *ratio_anchor, *kl_anchor;  // anchors null where the objective has none
+  const float* weights;                          // or null
+  const uint8_t* mask;                           // or null
+  float advantage, scale;
+  float pull;    // of the sequence term, scaled
+  float* dlogp;  // out [count]
+};
+
 struct Implementation {
   const char* name;
   bool (*supported)();
@@ -172,6 +185,13 @@ struct Implementation {
                  float* x);
   void (*attend)(const AttentionRows& block);
   void (*attend_backward)(const AttentionGradient& block);
+
+  // Policy loss: the count of kept tokens and the f64 sum of logp - anchor (logp where that is null) over
+  // them.
+  void (*sum_log_ratios)(const float* logp, const float* anchor, const uint8_t* mask, int64_t count,
+                         double* kept, double* sum);
+  // Writes g and sets what the tokens add to the diagnostics; loss values are before the scale.
+  void (*loss_row)(const LossRow& row, double* diagnostics);
 };
 
 // Implementations in order of preference; the last is portable and always supported.

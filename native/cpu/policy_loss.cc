@@ -1,11 +1,11 @@
-// The policy loss over a packed batch. Sequences are the unit of work; each leaves its own diagnostics, which
-// are merged in order of the sequences, so that threads change nothing.
+// The policy loss over a batch. Sequences are the unit of work; each leaves its own diagnostics, which are
+// merged in order of the sequences, so that threads change nothing.
 #include "cpu/policy_loss.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "objective/policy_term.h"
+#include "cpu/policy_loss_sequence.h"
 #include "objective/sequence_term.h"
 
 namespace lapidary {
@@ -13,68 +13,108 @@ namespace {
 
 constexpr int64_t kBatch = 16;  // sequences a task
 
-bool kept(const lap_policy_loss_args& args, int64_t t) { return args.mask == nullptr || args.mask[t] != 0; }
-
-bool is_extremum(int index) { return index == LAP_DIAG_S_MAX_ABS || index == LAP_DIAG_GRAD_ABS_MAX; }
-
-void count_class(double advantage, double weight, double logp, double* diagnostics) {
-  int base;
-  if (advantage > 0) {
-    base = LAP_DIAG_POSITIVE_TOKENS;
-  } else if (advantage < 0) {
-    base = weight == 1 ? LAP_DIAG_PENALISED_TOKENS : LAP_DIAG_RELIEVED_TOKENS;
-  } else {
-    return;
-  }
-  diagnostics[base] += 1;
-  diagnostics[base + 1] += logp;
+bool is_extremum(int index) {
+  return index == LAP_DIAG_S_MAX_ABS || index == LAP_DIAG_GRAD_ABS_MAX || index == LAP_DIAG_RATIO_MAX ||
+         index == LAP_DIAG_IMPORTANCE_MAX || index == LAP_DIAG_POSITIVE_S_MAX_ABS ||
+         index == LAP_DIAG_NEGATIVE_S_MAX_ABS;
 }
 
-void map_sequence(const lap_policy_loss_args& args, const float* ratio_anchor, int64_t i,
-                  double* diagnostics) {
-  const lap_objective& objective = args.objective;
-  const lap_sequence_stats& stats = args.stats[i];
-  const double scale = args.seq_scale[i], advantage = args.advantages[i];
-  const SequenceValue constraint =
-      stats.kept > 0 ? sequence_term(objective, stats.log_ratio_sum) : SequenceValue{0, 0};
-  double policy = 0;
-  for (int64_t t = args.cu_seqlens[i]; t < args.cu_seqlens[i + 1]; ++t) {
-    if (!kept(args, t)) {
-      args.dlogp[t] = 0.f;
-      continue;
-    }
-    const double logp = args.logp[t], weight = args.token_weights == nullptr ? 1.0 : args.token_weights[t];
-    const double anchor = ratio_anchor == nullptr ? 0.0 : ratio_anchor[t];
-    const TermValue term = policy_term(objective, logp, anchor, advantage, weight);
-    policy += term.value;
-    args.dlogp[t] = static_cast<float>(scale * (term.slope + constraint.slope));
-    diagnostics[LAP_DIAG_TOKENS] += 1;
-    diagnostics[LAP_DIAG_CLIPPED] += term.clipped;
-    diagnostics[LAP_DIAG_RATIO_OVERFLOW] += term.overflow;
-    diagnostics[LAP_DIAG_CONSTRAINT_REVERSED] +=
-        std::fabs(constraint.slope) > std::fabs(term.slope) && constraint.slope * term.slope < 0;
-    diagnostics[LAP_DIAG_GRAD_ABS_MAX] =
-        std::max(diagnostics[LAP_DIAG_GRAD_ABS_MAX], std::fabs(static_cast<double>(args.dlogp[t])));
-    count_class(advantage, weight, logp, diagnostics);
-  }
-  if (stats.kept == 0) return;
-  diagnostics[LAP_DIAG_POLICY_LOSS] = scale * policy;
-  diagnostics[LAP_DIAG_SEQUENCE_LOSS] = scale * constraint.value;
-  diagnostics[LAP_DIAG_LOSS] = scale * (policy + constraint.value);
+struct Workspace {
+  double* diagnostics;  // [B, LAP_DIAG_COUNT]
+  Pull* pulls;          // [B] of pair terms
+};
+
+Workspace workspace_of(const lap_policy_loss_args& args) {
+  const uintptr_t base = reinterpret_cast<uintptr_t>(args.workspace);
+  double* first = reinterpret_cast<double*>((base + alignof(double) - 1) / alignof(double) * alignof(double));
+  return {first, reinterpret_cast<Pull*>(first + args.sequences * LAP_DIAG_COUNT)};
+}
+
+// Of the sequence as a whole, once its tokens are mapped.
+void count_sequence(const lap_policy_loss_args& args, int64_t i, const Pull& pull, double* diagnostics) {
+  diagnostics[LAP_DIAG_SEQUENCE_LOSS] = pull.value;
+  diagnostics[LAP_DIAG_LOSS] = diagnostics[LAP_DIAG_POLICY_LOSS] + diagnostics[LAP_DIAG_KL_LOSS] + pull.value;
+  if (args.stats[i].kept == 0) return;
+  const double s = drift_of(args.objective, args.stats[i]), advantage = args.advantages[i];
   diagnostics[LAP_DIAG_SEQUENCES] = 1;
-  diagnostics[LAP_DIAG_S_SUM] = stats.log_ratio_sum;
-  diagnostics[LAP_DIAG_S_SQUARES] = stats.log_ratio_sum * stats.log_ratio_sum;
-  diagnostics[LAP_DIAG_S_MAX_ABS] = std::fabs(stats.log_ratio_sum);
+  diagnostics[LAP_DIAG_S_SUM] = s;
+  diagnostics[LAP_DIAG_S_SQUARES] = s * s;
+  diagnostics[LAP_DIAG_S_MAX_ABS] = std::fabs(s);
+  if (advantage == 0) return;
+  double* side = diagnostics + (advantage > 0 ? LAP_DIAG_POSITIVE_SEQUENCES : LAP_DIAG_NEGATIVE_SEQUENCES);
+  side[0] = 1;
+  side[1] = s;
+  side[2] = s * s;
+  side[3] = std::fabs(s);
+}
+
+void map_one(const Implementation& implementation, const lap_policy_loss_args& args, int64_t i,
+             const Pull& pull, double* diagnostics) {
+  std::fill_n(diagnostics, LAP_DIAG_COUNT, 0.0);
+  map_sequence(implementation, args, i, pull, diagnostics);
+  const Span span = span_of(args, i);
+  std::fill(args.dlogp + span.end, args.dlogp + span.row_end, 0.f);
+  count_sequence(args, i, pull, diagnostics);
+}
+
+// The pairs' terms, in order of the pairs, into each of the two sequences. A pair without a kept token on
+// both sides gives nothing.
+void couple_pairs(const lap_policy_loss_args& args, Pull* pulls, double* diagnostics) {
+  const lap_objective& objective = args.objective;
+  std::fill_n(pulls, args.sequences, Pull{});
+  const int64_t count = args.pairs == nullptr ? args.sequences / 2 : args.pair_count;
+  for (int64_t k = 0; k < count; ++k) {
+    const int64_t chosen = args.pairs == nullptr ? 2 * k : args.pairs[2 * k];
+    const int64_t rejected = args.pairs == nullptr ? 2 * k + 1 : args.pairs[2 * k + 1];
+    const lap_sequence_stats &of_chosen = args.stats[chosen], &of_rejected = args.stats[rejected];
+    if (of_chosen.kept == 0 || of_rejected.kept == 0) continue;
+    const double up = drift_of(objective, of_chosen), down = drift_of(objective, of_rejected);
+    const SequenceValue term = pair_term(objective, up - down);
+    const double scale = args.seq_scale[chosen];
+    const double up_slope = objective.sequence_mean ? term.slope / of_chosen.kept : term.slope;
+    const double down_slope = objective.sequence_mean ? -term.slope / of_rejected.kept : -term.slope;
+    pulls[chosen].slope += up_slope;
+    pulls[chosen].scaled += scale * up_slope;
+    pulls[chosen].value += scale * term.value;
+    pulls[rejected].slope += down_slope;
+    pulls[rejected].scaled += scale * down_slope;
+    diagnostics[LAP_DIAG_PAIRS] += 1;
+    diagnostics[LAP_DIAG_CHOSEN_REWARDS] += objective.tau * up;
+    diagnostics[LAP_DIAG_REJECTED_REWARDS] += objective.tau * down;
+    diagnostics[LAP_DIAG_PAIRS_RIGHT] += up > down;
+  }
 }
 
 void merge_diagnostics(const double* partial, int64_t sequences, double* total) {
-  std::fill_n(total, LAP_DIAG_COUNT, 0.0);
   for (int64_t i = 0; i < sequences; ++i) {
     for (int d = 0; d < LAP_DIAG_COUNT; ++d) {
       const double value = partial[i * LAP_DIAG_COUNT + d];
       total[d] = is_extremum(d) ? std::max(total[d], value) : total[d] + value;
     }
   }
+}
+
+template <class Work>
+void for_sequences(ThreadPool& pool, int64_t sequences, Work work) {
+  pool.parallel_for((sequences + kBatch - 1) / kBatch, [&](int64_t task, int) {
+    for (int64_t i = task * kBatch; i < std::min(sequences, (task + 1) * kBatch); ++i) work(i);
+  });
+}
+
+Status map_all(ThreadPool& pool, const Implementation& implementation, const lap_policy_loss_args& args,
+               bool reduces) {
+  const Workspace workspace = workspace_of(args);
+  const bool pairs = is_pair_term(args.objective.sequence_term);
+  std::fill_n(args.diagnostics, LAP_DIAG_COUNT, 0.0);
+  if (pairs) couple_pairs(args, workspace.pulls, args.diagnostics);
+  for_sequences(pool, args.sequences, [&](int64_t i) {
+    if (reduces) args.stats[i] = reduce_sequence(implementation, args, i);
+    map_one(implementation, args, i, pairs ? workspace.pulls[i] : pull_of(args, i),
+            workspace.diagnostics + i * LAP_DIAG_COUNT);
+  });
+  if (pool.is_cancelled()) return cancelled();
+  merge_diagnostics(workspace.diagnostics, args.sequences, args.diagnostics);
+  return ok_status();
 }
 
 }  // namespace
@@ -93,45 +133,26 @@ const float* anchor_logp(const lap_policy_loss_args& args, lap_anchor anchor) {
 }
 
 size_t policy_loss_workspace(const lap_policy_loss_args& args) {
-  return static_cast<size_t>(std::max<int64_t>(args.sequences, 1)) * LAP_DIAG_COUNT * sizeof(double) +
-         alignof(double);
+  const size_t each = LAP_DIAG_COUNT * sizeof(double) + sizeof(Pull);
+  return static_cast<size_t>(std::max<int64_t>(args.sequences, 1)) * each + alignof(double);
 }
 
-Status policy_loss_reduce(ThreadPool& pool, const lap_policy_loss_args& args) {
-  const float* anchor = args.objective.sequence_term == LAP_SEQUENCE_NONE
-                            ? nullptr
-                            : anchor_logp(args, args.objective.sequence_anchor);
-  pool.parallel_for((args.sequences + kBatch - 1) / kBatch, [&](int64_t task, int) {
-    for (int64_t i = task * kBatch; i < std::min(args.sequences, (task + 1) * kBatch); ++i) {
-      double count = 0, sum = 0;
-      for (int64_t t = args.cu_seqlens[i]; t < args.cu_seqlens[i + 1]; ++t) {
-        if (!kept(args, t)) continue;
-        count += 1;
-        // Subtracted per token, then summed in f64: a difference of sums would lose S to cancellation.
-        if (anchor != nullptr) sum += static_cast<double>(args.logp[t]) - static_cast<double>(anchor[t]);
-      }
-      args.stats[i] = {count, sum};
-    }
-  });
+Status policy_loss_reduce(ThreadPool& pool, const Implementation& implementation,
+                          const lap_policy_loss_args& args) {
+  for_sequences(pool, args.sequences,
+                [&](int64_t i) { args.stats[i] = reduce_sequence(implementation, args, i); });
   return pool.is_cancelled() ? cancelled() : ok_status();
 }
 
-Status policy_loss_map(ThreadPool& pool, const lap_policy_loss_args& args) {
-  const float* ratio_anchor =
-      args.objective.gate == LAP_GATE_UNIT ? nullptr : anchor_logp(args, args.objective.ratio_anchor);
-  const uintptr_t base = reinterpret_cast<uintptr_t>(args.workspace);
-  double* partial =
-      reinterpret_cast<double*>((base + alignof(double) - 1) / alignof(double) * alignof(double));
-  pool.parallel_for((args.sequences + kBatch - 1) / kBatch, [&](int64_t task, int) {
-    for (int64_t i = task * kBatch; i < std::min(args.sequences, (task + 1) * kBatch); ++i) {
-      double* mine = partial + i * LAP_DIAG_COUNT;
-      std::fill_n(mine, LAP_DIAG_COUNT, 0.0);
-      map_sequence(args, ratio_anchor, i, mine);
-    }
-  });
-  if (pool.is_cancelled()) return cancelled();
-  merge_diagnostics(partial, args.sequences, args.diagnostics);
-  return ok_status();
+Status policy_loss_map(ThreadPool& pool, const Implementation& implementation,
+                       const lap_policy_loss_args& args) {
+  return map_all(pool, implementation, args, false);
+}
+
+Status policy_loss(ThreadPool& pool, const Implementation& implementation, const lap_policy_loss_args& args) {
+  if (!is_pair_term(args.objective.sequence_term)) return map_all(pool, implementation, args, true);
+  LAP_TRY(policy_loss_reduce(pool, implementation, args));
+  return policy_loss_map(pool, implementation, args);
 }
 
 }  // namespace lapidary

@@ -7,11 +7,11 @@ namespace {
 lap_objective objective(Input& in) {
   lap_objective out{};
   out.struct_size = sizeof out;
-  out.gate = static_cast<lap_gate>(in.between(0, 1));
+  out.gate = static_cast<lap_gate>(in.between(0, 8));
   out.ratio_anchor = static_cast<lap_anchor>(in.between(0, 3));
   out.clip_low = in.flip() ? 0.2f : in.any_float();
   out.clip_high = in.flip() ? 0.2f : in.any_float();
-  out.sequence_term = static_cast<lap_sequence_term>(in.between(0, 1));
+  out.sequence_term = static_cast<lap_sequence_term>(in.between(0, 7));
   out.sequence_anchor = static_cast<lap_anchor>(in.between(0, 3));
   out.tau = in.flip() ? 0.001f : in.any_float();
   return out;
@@ -39,7 +39,9 @@ void fill(Input& in, lap_policy_loss_args* args) {
     args->mask = mask;
   }
   args->stats = in.buffer<lap_sequence_stats>(args->sequences);
-  for (int64_t i = 0; i < args->sequences; ++i) args->stats[i] = {in.any_float(), in.any_float()};
+  for (int64_t i = 0; i < args->sequences; ++i) {
+    args->stats[i] = {in.any_float(), in.any_float(), in.any_float(), in.any_float(), in.any_float()};
+  }
   args->dlogp = in.buffer<float>(args->tokens);
   args->diagnostics = in.buffer<double>(LAP_DIAG_COUNT);
 }

@@ -5,18 +5,79 @@
 namespace lapidary::node {
 namespace {
 
+// Numbers of the objective. Those that every call names must be there; of the rest, one that is absent is 0.
+struct Fields {
+  const Arguments& in;
+  float real(const char* name) const { return in.has(name) ? static_cast<float>(in.number(name)) : 0.f; }
+  int32_t whole(const char* name) const { return in.has(name) ? in.int32(name) : 0; }
+  float given(const char* name) const { return static_cast<float>(in.number(name)); }
+  template <class Enum>
+  void read_given(const char* name, Enum* out) const {
+    *out = static_cast<Enum>(in.int32(name));
+  }
+  template <class Enum>
+  void read(const char* name, Enum* out) const {
+    *out = static_cast<Enum>(whole(name));
+  }
+};
+
+void read_gate(const Fields& in, lap_objective* to) {
+  in.read_given("gate", &to->gate);
+  in.read_given("ratioAnchor", &to->ratio_anchor);
+  in.read("ratioLevel", &to->ratio_level);
+  in.read("throughToken", &to->through_token);
+  to->clip_low = in.given("clipLow");
+  to->clip_high = in.given("clipHigh");
+  to->dual_clip = in.real("dualClip");
+  to->ratio_cap = in.real("ratioCap");
+  to->positive[0] = in.real("positiveLow");
+  to->positive[1] = in.real("positiveHigh");
+  to->negative[0] = in.real("negativeLow");
+  to->negative[1] = in.real("negativeHigh");
+  to->geometric_low = in.real("geometricLow");
+  to->geometric_high = in.real("geometricHigh");
+  to->nft_floor = in.real("nftFloor");
+  to->nft_omega = in.real("nftOmega");
+  in.read("tokenMask", &to->token_mask);
+  in.read("maskAnchor", &to->mask_anchor);
+  to->mask_low = in.real("maskLow");
+  to->mask_high = in.real("maskHigh");
+  to->sequence_mask = in.real("sequenceMask");
+}
+
+void read_terms(const Fields& in, lap_objective* to) {
+  in.read("importance", &to->importance);
+  in.read("importanceLevel", &to->importance_level);
+  in.read("importanceOutside", &to->importance_outside);
+  to->importance_low = in.real("importanceLow");
+  to->importance_high = in.real("importanceHigh");
+  in.read("kl", &to->kl);
+  in.read("klGradient", &to->kl_gradient);
+  in.read("klAnchor", &to->kl_anchor);
+  in.read("klRatioAnchor", &to->kl_ratio_anchor);
+  to->kl_coefficient = in.real("klCoefficient");
+  to->kl_input_bound = in.real("klInputBound");
+  to->kl_output_bound = in.real("klOutputBound");
+  in.read_given("sequenceTerm", &to->sequence_term);
+  in.read_given("sequenceAnchor", &to->sequence_anchor);
+  in.read("sequenceMean", &to->sequence_mean);
+  to->tau = in.given("tau");
+  to->smoothing = in.real("smoothing");
+  to->margin = in.real("margin");
+  to->kto_z0 = in.real("ktoZ0");
+  to->kto_desirable = in.real("ktoDesirable");
+  to->kto_undesirable = in.real("ktoUndesirable");
+}
+
 lap_objective read_objective(const Arguments& in) {
   lap_objective objective{};
   objective.struct_size = sizeof objective;
-  objective.gate = static_cast<lap_gate>(in.int32("gate"));
-  objective.ratio_anchor = static_cast<lap_anchor>(in.int32("ratioAnchor"));
-  objective.clip_low = static_cast<float>(in.number("clipLow"));
-  objective.clip_high = static_cast<float>(in.number("clipHigh"));
-  objective.sequence_term = static_cast<lap_sequence_term>(in.int32("sequenceTerm"));
-  objective.sequence_anchor = static_cast<lap_anchor>(in.int32("sequenceAnchor"));
-  objective.tau = static_cast<float>(in.number("tau"));
+  read_gate({in}, &objective);
+  read_terms({in}, &objective);
   return objective;
 }
+
+constexpr int64_t kStats = sizeof(lap_sequence_stats) / sizeof(double);
 
 using LossFunction = lap_status (*)(lap_context*, const lap_policy_loss_args*);
 
@@ -32,18 +93,29 @@ Napi::Value policy_loss(const Napi::CallbackInfo& info) {
     args.objective = read_objective(in);
     args.tokens = in.integer("tokens");
     args.sequences = in.integer("sequences");
-    args.cu_seqlens = in.offsets("cuSeqlens", args.sequences + 1);
+    if (in.has("rowStride")) {
+      args.row_stride = in.integer("rowStride");
+      if (in.has("lengths")) args.lengths = in.offsets("lengths", args.sequences);
+    } else {
+      args.cu_seqlens = in.offsets("cuSeqlens", args.sequences + 1);
+    }
     args.logp = in.floats("logp", args.tokens);
     args.old_logp = in.optional_floats("oldLogp", args.tokens);
     args.behaviour_logp = in.optional_floats("behaviourLogp", args.tokens);
     args.ref_logp = in.optional_floats("refLogp", args.tokens);
     args.mask = in.optional_bytes("mask", args.tokens);
     // The map phase alone only reads them.
-    double* stats = kReduces ? in.double_output("stats", 2 * args.sequences)
-                             : const_cast<double*>(in.doubles("stats", 2 * args.sequences));
+    double* stats = kReduces ? in.double_output("stats", kStats * args.sequences)
+                             : const_cast<double*>(in.doubles("stats", kStats * args.sequences));
     args.stats = reinterpret_cast<lap_sequence_stats*>(stats);
+    if (kMaps || in.has("advantages")) args.advantages = in.floats("advantages", args.sequences);
     if (kMaps) {
-      args.advantages = in.floats("advantages", args.sequences);
+      args.token_advantages = in.optional_floats("tokenAdvantages", args.tokens);
+      args.nft_quality = in.optional_floats("nftQuality", args.sequences);
+      if (in.has("pairs")) {
+        args.pair_count = in.integer("pairCount");
+        args.pairs = in.offsets("pairs", 2 * args.pair_count);
+      }
       args.seq_scale = in.floats("seqScale", args.sequences);
       args.token_weights = in.optional_floats("tokenWeights", args.tokens);
       args.dlogp = in.float_output("dlogp", args.tokens);

@@ -2,9 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { objectives } from '../../lib/kernels/objectives.ts';
 import {
   DIAGNOSTICS,
+  EXTREMA,
   policyLossMapSync,
   policyLossReduceSync,
   policyLossSync,
+  SEQUENCE_STATS,
 } from '../../lib/kernels/policy-loss.ts';
 import { type OracleSequence, sequenceLoss } from '../oracle/policy-loss.ts';
 import { type Random, seededRandom } from '../random.ts';
@@ -68,7 +70,7 @@ describe.each(ALL.map((objective) => [objective.name, objective] as const))(
         expectSameBits(`sequence ${i}`, own.dlogp.data, sequenceGradient(given, result, i));
         for (const name of DIAGNOSTICS) {
           const value = own.diagnostics[name];
-          const extremum = name === 'sMaxAbs' || name === 'gradAbsMax';
+          const extremum = EXTREMA.includes(name);
           sums[name] = extremum ? Math.max(sums[name]!, value) : sums[name]! + value;
         }
       });
@@ -92,8 +94,8 @@ describe.each(ALL.map((objective) => [objective.name, objective] as const))(
     it('is the same in two phases', () => {
       const stats = policyLossReduceSync(given);
       sequences.forEach((sequence, i) => {
-        expect(stats[2 * i]).toBe(sequence.tokens.filter((token) => token.kept).length);
-        expectClose(`S of ${i}`, [stats[2 * i + 1]!], [sequenceLoss(objective, sequence).s], {
+        expect(stats[SEQUENCE_STATS * i]).toBe(sequence.tokens.filter((token) => token.kept).length);
+        expectClose(`S of ${i}`, [stats[SEQUENCE_STATS * i + 1]!], [sequenceLoss(objective, sequence).s], {
           absolute: 1e-12,
         });
       });

@@ -146,6 +146,40 @@ describe('the policy loss refuses', () => {
     expectArgument('objective.gate.clipHigh', of(objectives.grpo({ anchor: 'ref', clipHigh: Number.NaN })));
     expectArgument('objective.sequenceTerm.tau', of(objectives.bcpg({ tau: -1 })));
     expectArgument('objective.sequenceTerm.kind', of({ ...grpo, sequenceTerm: { kind: 'cube' } }));
+    const level = { ...grpo, gate: { ...grpo.gate, level: 'word' } };
+    expectArgument('objective.gate.level', of(level));
+    expectArgument('objective.gate.dualClip', of(objectives.ppo({ anchor: 'ref', dualClip: 0.5 })));
+    const kl = (given: object) => of({ ...grpo, kl: { kind: 'k3', coefficient: 1, ...given } });
+    expectArgument('objective.kl.kind', kl({ kind: 'k4' }));
+    expectArgument('objective.kl.gradient', kl({ gradient: 'none' }));
+    expectArgument('objective.kl.coefficient', kl({ coefficient: Number.NaN }));
+    expectArgument('oldLogp', kl({ gradient: 'ratio' }));
+    const importance = { numerator: 'policy', level: 'token', outside: 'cut', high: 1 };
+    expectArgument('behaviourLogp', of({ ...grpo, importance }));
+    expectArgument('nftQuality', of(objectives.nft({ anchor: 'ref' })));
+    expectArgument('objective.sequenceTerm.beta', of(objectives.npo({ beta: 0 })));
+    expectArgument('behaviourLogp', of({ ...grpo, sequenceMask: 0.1 }));
+    expectArgument(
+      'objective.tokenMask.low',
+      of({ ...grpo, tokenMask: { kind: 'tv', anchor: 'ref', low: -1 } }),
+    );
+  });
+
+  it('pairs, rows and shares of right answers that cannot be', () => {
+    const dpo = { ...given, objective: objectives.dpo() };
+    expect(() => policyLossSync(dpo)).toThrow('an even number');
+    expectArgument('pairs', () => policyLossSync({ ...dpo, pairs: Int32Array.of(0) }));
+    expect(() => policyLossSync({ ...dpo, pairs: Int32Array.of(0, 1) })).toThrow('pairs[1] is 1');
+    expect(() => policyLossSync({ ...dpo, pairs: Int32Array.of(0, 0) })).toThrow('two sequences');
+    const { cuSeqlens: _, ...bare } = given;
+    expectArgument('cuSeqlens', () => policyLossSync(bare));
+    expectArgument('padded', () => policyLossSync({ ...given, padded: { stride: 2 } }));
+    expectArgument('padded.stride', () => policyLossSync({ ...bare, padded: { stride: 0 } }));
+    const lengths = (of: number[]) => ({ ...bare, padded: { stride: 2, lengths: Int32Array.from(of) } });
+    expectArgument('padded.lengths', () => policyLossSync(lengths([1, 1])));
+    expect(() => policyLossSync(lengths([3]))).toThrow('lengths[0] is 3');
+    const nft = { ...given, objective: objectives.nft({ anchor: 'ref' }) };
+    expect(() => policyLossSync({ ...nft, nftQuality: floats([1]) })).toThrow('nftQuality[0] is 1');
   });
 });
 

@@ -1,6 +1,7 @@
 import type { Objective } from '../../lib/kernels/objectives.ts';
 import type { PolicyLossInput, PolicyLossResult } from '../../lib/kernels/policy-loss.ts';
 import type { OracleSequence, OracleToken } from '../oracle/policy-loss.ts';
+import { NFT_QUALITY } from '../oracle/policy-loss-objective.ts';
 import type { Random } from '../random.ts';
 import { floats, normal } from './batches.ts';
 
@@ -9,7 +10,7 @@ const f32 = Math.fround;
 /** A token whose log-ratios are of order `drift`; weights are 1, beta or 0, as NSA gives them. */
 function randomToken(random: Random, drift: number, keep: number): OracleToken {
   const logp = f32(-3 * random.next());
-  const near = (): number => f32(logp - drift * normal(random));
+  const near = (): number => Math.min(f32(logp - drift * normal(random)), f32(-0.001));
   const weight = random.next() < 0.5 ? 1 : f32(random.pick([0.5, -1, -0.3, 0, 2 * random.next() - 1]));
   return { logp, old: near(), behaviour: near(), ref: near(), weight, kept: random.next() < keep };
 }
@@ -32,8 +33,10 @@ export function randomSequences(random: Random, options: SequenceOptions): Oracl
   }));
 }
 
+export type PackedInput = PolicyLossInput & Required<Pick<PolicyLossInput, 'cuSeqlens'>>;
+
 /** The packed batch of these sequences. Tokens left out hold NaN in every input: nobody may look. */
-export function pack(objective: Objective, sequences: readonly OracleSequence[]): PolicyLossInput {
+export function pack(objective: Objective, sequences: readonly OracleSequence[]): PackedInput {
   const tokens = sequences.flatMap((sequence) => sequence.tokens);
   const column = (name: 'logp' | 'old' | 'behaviour' | 'ref' | 'weight') =>
     floats(tokens.map((token) => (token.kept ? token[name] : Number.NaN)));
@@ -41,9 +44,11 @@ export function pack(objective: Objective, sequences: readonly OracleSequence[])
   sequences.forEach((sequence, i) => {
     cuSeqlens[i + 1] = cuSeqlens[i]! + sequence.tokens.length;
   });
+  const own = sequences.flatMap((of) => of.tokens.map((token) => token.advantage ?? of.advantage));
   return {
     objective,
     cuSeqlens,
+    ...(tokens.some((token) => token.advantage !== undefined) && { tokenAdvantages: floats(own) }),
     logp: column('logp'),
     oldLogp: column('old'),
     behaviourLogp: column('behaviour'),
@@ -52,10 +57,11 @@ export function pack(objective: Objective, sequences: readonly OracleSequence[])
     mask: Uint8Array.from(tokens, (token) => (token.kept ? 1 : 0)),
     advantages: floats(sequences.map((sequence) => sequence.advantage)),
     seqScale: floats(sequences.map((sequence) => sequence.scale)),
+    nftQuality: floats(sequences.map(() => NFT_QUALITY)),
   };
 }
 
 /** The gradient of sequence `i` in a packed result. */
-export function sequenceGradient(given: PolicyLossInput, result: PolicyLossResult, i: number): Float32Array {
+export function sequenceGradient(given: PackedInput, result: PolicyLossResult, i: number): Float32Array {
   return result.dlogp.data.slice(given.cuSeqlens[i]!, given.cuSeqlens[i + 1]!);
 }

@@ -26,9 +26,9 @@ function lossArguments(): NativeArguments {
     tokenWeights: f32(1, 0.5, 1),
     mask: Uint8Array.of(1, 1, 0),
     seqScale: f32(1, 0.5),
-    stats: new Float64Array(4),
+    stats: new Float64Array(10),
     dlogp: new Float32Array(3),
-    diagnostics: new Float64Array(18),
+    diagnostics: new Float64Array(45),
   };
 }
 
@@ -81,7 +81,7 @@ export const VALID: Record<KernelCall, () => NativeArguments> = {
   }),
   policyLoss: lossArguments,
   policyLossReduce: reduceArguments,
-  policyLossMap: () => ({ ...lossArguments(), stats: Float64Array.of(1, 0, 1, 0.5) }),
+  policyLossMap: () => ({ ...lossArguments(), stats: Float64Array.of(1, 0, 0, 0, 0, 1, 0.5, 0, 0, 0) }),
 };
 
 export const CALLS = Object.keys(VALID) as KernelCall[];

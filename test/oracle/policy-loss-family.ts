@@ -48,6 +48,8 @@ export interface OracleKl {
    */
   gradient: 'own' | 'delta' | 'score' | 'ratio' | 'weighted';
   ratioAnchor?: OracleAnchor;
+  /** delta is cut to +- this, without slope beyond. */
+  inputBound?: number;
   /** The estimator is cut to +- this, its slope 0 beyond. */
   outputBound?: number;
 }
@@ -100,10 +102,12 @@ function importanceWeight(given: OracleImportance, sequence: OracleSequence, tok
 }
 
 function klTerm(given: OracleKl, live: OracleToken, held: OracleToken): number {
-  const { kind, anchor, gradient, outputBound = Infinity, ratioAnchor = 'old' } = given;
+  const { kind, anchor, gradient, ratioAnchor = 'old' } = given;
+  const { inputBound = Infinity, outputBound = Infinity } = given;
+  const delta = (token: OracleToken) =>
+    Math.min(Math.max(token.logp - token[anchor], -inputBound), inputBound);
   const value = (token: OracleToken) =>
-    Math.min(Math.max(klValue(kind, token.logp - token[anchor]), -outputBound), outputBound);
-  const delta = (token: OracleToken) => token.logp - token[anchor];
+    Math.min(Math.max(klValue(kind, delta(token)), -outputBound), outputBound);
   switch (gradient) {
     case 'own':
       return value(live);

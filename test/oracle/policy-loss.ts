@@ -1,7 +1,7 @@
 import type { Objective } from '../../lib/kernels/objectives.ts';
-import { driftOf, type OracleSequence } from './policy-loss-batch.ts';
+import type { OracleSequence } from './policy-loss-batch.ts';
 import { familyGradient, familyLoss, tokenTerms } from './policy-loss-family.ts';
-import { oracleObjective } from './policy-loss-objective.ts';
+import { oracleObjective, termDrift } from './policy-loss-objective.ts';
 
 export type { OracleSequence, OracleToken } from './policy-loss-batch.ts';
 
@@ -19,7 +19,7 @@ export function sequenceLoss(objective: Objective, sequence: OracleSequence): Se
   return {
     policy: tokenTerms(oracle, sequence, sequence).policy,
     constraint: oracle.whole?.([{ ...sequence, scale: 1 }]) ?? 0,
-    s: sequenceTerm === null ? 0 : driftOf(sequence, sequenceTerm.anchor),
+    s: sequenceTerm === null ? 0 : termDrift(sequenceTerm, sequence),
   };
 }
 
@@ -34,7 +34,8 @@ export function oracleGradient(objective: Objective, sequences: readonly OracleS
 
 /** The gradient of the log-linear family in closed form: -N (w A - tau S). */
 export function oracleUnitGradient(objective: Objective, sequences: readonly OracleSequence[]): number[] {
-  const tau = objective.sequenceTerm === null ? 0 : Math.fround(objective.sequenceTerm.tau);
+  const { sequenceTerm } = objective;
+  const tau = sequenceTerm?.kind === 'square' ? Math.fround(sequenceTerm.tau) : 0;
   return sequences.flatMap((sequence) => {
     const { s } = sequenceLoss(objective, sequence);
     return sequence.tokens.map((token) =>

@@ -1,6 +1,8 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { policyLossSync } from '../../lib/kernels/policy-loss.ts';
+import { type PolicyLossInput, policyLossSync } from '../../lib/kernels/policy-loss.ts';
+import { floats } from '../kernels/batches.ts';
 import { pack } from '../kernels/sequences.ts';
+import type { OracleSequence } from '../oracle/policy-loss-batch.ts';
 import { familyGradient, familyLoss } from '../oracle/policy-loss-family.ts';
 import { pythonWithTorch } from '../policy/python-environment.ts';
 import { ErrorTable, relativeError } from './errors.ts';
@@ -26,6 +28,18 @@ function labelled(given: PolicyCase) {
 
 /** Of f32 sums and one exp; a gradient by logits is stored in their dtype, to half a unit in its last place. */
 const TOLERANCE = { f32: 1e-5, bf16: 2 ** -8, f16: 2 ** -11 };
+
+/** SPPO's preferred answers are the first of each pair; NFT has one share of right answers for the batch. */
+function kernelBatch(given: PolicyCase, sequences: OracleSequence[]): PolicyLossInput {
+  const batch = pack(kernelObjective(given)!, sequences);
+  if (given.formula === 'dpo sppo_hard') {
+    batch.advantages = floats(sequences.map((_, i) => (i % 2 === 0 ? 1 : -1)));
+  }
+  const { quality } = given.parameters;
+  return quality === undefined
+    ? batch
+    : { ...batch, nftQuality: floats(sequences.map(() => Number(quality))) };
+}
 
 describe.skipIf(reference === null)('parity with torch', () => {
   it('has cases', () => {
@@ -61,7 +75,7 @@ describe.skipIf(reference === null)('the policy loss and torch', () => {
     const formula = oracleFormula(given);
     const batch = reference!.manifest.batches.find((entry) => entry.name === given.batch)!;
     const sequences = oracleSequences(reference!, batch, formula);
-    const { dlogp, diagnostics } = policyLossSync(pack(kernelObjective(given)!, sequences));
+    const { dlogp, diagnostics } = policyLossSync(kernelBatch(given, sequences));
     const lossError = Math.abs(diagnostics.loss - given.loss) / Math.max(1e-3, Math.abs(given.loss));
     const gradientError = relativeError(dlogp.data, reference!.array(given.gradient, 'd'));
     table.add(given.formula, given.source, given.note, lossError, gradientError);
