@@ -21,7 +21,9 @@ export { fromF16, toF16, toF16Array } from './kernels/f16.ts';
 export { type GaeInput, generalisedAdvantages } from './kernels/gae.ts';
 export type { GroupIds } from './kernels/groups.ts';
 export {
+  keptLogits,
   type LinearBackwardOptions,
+  type LinearForwardOptions,
   type LinearGradients,
   type LinearLogprobsGradient,
   type LinearLogprobsInput,
@@ -37,15 +39,18 @@ export {
   linearPolicyLoss,
   linearPolicyLossSync,
 } from './kernels/linear-policy-loss.ts';
+export {
+  type LinearLogprobsWithGradient,
+  type LinearWithGradientOptions,
+  linearLogprobsWithGradient,
+  linearLogprobsWithGradientSync,
+  type WeightedLinearLogprobsInput,
+} from './kernels/linear-with-gradient.ts';
 export type {
   EntropyColumns,
   LogprobColumns,
-  LogprobColumns,
-  LogprobForwardOptions,
   LogprobForwardOptions,
   LogprobOptions,
-  LogprobOptions,
-  Logprobs,
   Logprobs,
 } from './kernels/logprobs.ts';
 export {

@@ -1,4 +1,4 @@
-import { checkTensor } from './check.ts';
+import { checkInteger, checkTensor, fail } from './check.ts';
 import {
   backwardCall,
   forwardCall,
@@ -19,6 +19,11 @@ export interface LinearLogprobsInput {
   targets: Tensor<'i32'>;
 }
 
+export interface LinearForwardOptions extends LogprobForwardOptions {
+  /** Memory from {@link keptLogits}: the logits are kept there, and the backward need not compute them again. */
+  kept?: Tensor<'f32'>;
+}
+
 export interface LinearLogprobsGradient extends LinearLogprobsInput, LogprobColumns {}
 
 export interface LinearGradients {
@@ -29,11 +34,41 @@ export interface LinearGradients {
 }
 
 export interface LinearBackwardOptions extends LogprobOptions {
+  /** What the forward of the same input and options has kept. */
+  kept?: Tensor<'f32'>;
   /** No gradient for the weight, and none of its work. */
   frozenHead?: boolean;
   /** Add to `out.dweight` instead of overwriting it. */
   accumulate?: boolean;
   out?: Partial<LinearGradients>;
+}
+
+/** Floats that hold the kept logits of `rows` rows, whatever the instruction set. */
+export function keptElements(rows: number, vocab: number): number {
+  return Math.ceil(rows / 32) * 32 * (vocab + 63);
+}
+
+/** Memory for {@link LinearForwardOptions.kept}; may be used again for as many rows, or fewer. */
+export function keptLogits(rows: number, vocab: number): Tensor<'f32'> {
+  checkInteger('rows', rows, 0, Number.MAX_SAFE_INTEGER);
+  checkInteger('vocab', vocab, 1, Number.MAX_SAFE_INTEGER);
+  return Tensor.alloc('f32', [keptElements(rows, vocab)]);
+}
+
+function keptArguments(kept: Tensor<'f32'> | undefined, { rows, vocab }: NativeArguments): NativeArguments {
+  if (kept === undefined) return {};
+  const needed = keptElements(rows as number, vocab as number);
+  const { data, size } = checkTensor('kept', kept, ['f32'], [null]);
+  if (size < needed) fail('kept', `${needed} elements or more, as keptLogits makes it`, `${size}`);
+  return { kept: data, keptCount: size };
+}
+
+function prepareForward(
+  given: LinearLogprobsInput,
+  options: LinearForwardOptions,
+): [NativeArguments, Logprobs] {
+  const [args, results] = forwardCall(input(given), options, ['kept']);
+  return [{ ...args, ...keptArguments(options.kept, args) }, results];
 }
 
 function input({ hidden, weight, targets }: LinearLogprobsInput): NativeArguments {
@@ -52,7 +87,7 @@ function prepareBackward(
   given: LinearLogprobsGradient,
   options: LinearBackwardOptions,
 ): [NativeArguments, LinearGradients] {
-  const args = backwardCall(input(given), given, options, ['frozenHead', 'accumulate', 'out']);
+  const args = backwardCall(input(given), given, options, ['frozenHead', 'accumulate', 'out', 'kept']);
   const { rows, vocab, width } = args as Record<'rows' | 'vocab' | 'width', number>;
   const { out = {}, frozenHead = false, accumulate = false } = options;
   const place = (name: keyof LinearGradients, shape: number[]) =>
@@ -61,7 +96,8 @@ function prepareBackward(
     dhidden: place('dhidden', [rows, width]),
     dweight: frozenHead ? null : place('dweight', [vocab, width]),
   };
-  return [{ ...args, dhidden: results.dhidden.data, dweight: results.dweight?.data, accumulate }, results];
+  const places = { dhidden: results.dhidden.data, dweight: results.dweight?.data, accumulate };
+  return [{ ...args, ...places, ...keptArguments(options.kept, args) }, results];
 }
 
 /**
@@ -71,19 +107,16 @@ function prepareBackward(
  */
 export async function linearLogprobs(
   given: LinearLogprobsInput,
-  options: LogprobForwardOptions & { signal?: AbortSignal } = {},
+  options: LinearForwardOptions & { signal?: AbortSignal } = {},
 ): Promise<Logprobs> {
-  const [args, results] = forwardCall(input(given), options);
+  const [args, results] = prepareForward(given, options);
   await callAsync(addon().linearLogprobs, args, options.signal);
   return results;
 }
 
 /** {@link linearLogprobs} on the calling thread. */
-export function linearLogprobsSync(
-  given: LinearLogprobsInput,
-  options: LogprobForwardOptions = {},
-): Logprobs {
-  const [args, results] = forwardCall(input(given), options);
+export function linearLogprobsSync(given: LinearLogprobsInput, options: LinearForwardOptions = {}): Logprobs {
+  const [args, results] = prepareForward(given, options);
   callSync(addon().linearLogprobs, args);
   return results;
 }

@@ -1,4 +1,5 @@
 import { checkInteger, checkKeys, checkTensor, fail } from './check.ts';
+import { chunkBackward, chunkForward, type HeadPasses, keptMemory, rowsThatFit } from './linear-chunks.ts';
 import {
   type LinearLogprobsInput,
   linearLogprobs,
@@ -6,10 +7,11 @@ import {
   linearLogprobsBackwardSync,
   linearLogprobsSync,
 } from './linear-logprobs.ts';
-import type { LogprobOptions, Logprobs } from './logprobs.ts';
+import type { LogprobOptions } from './logprobs.ts';
 import {
   DIAGNOSTICS,
   type Diagnostics,
+  EXTREMA,
   type PolicyLossInput,
   type PolicyLossResult,
   policyLoss,
@@ -22,7 +24,12 @@ import { FLOAT_DTYPES, Tensor } from './tensor.ts';
  * The head's input and the policy-loss batch of the same T = N tokens. A token with mask 0 or an ignored target is
  * left out of both: its hidden row and its columns may hold NaN.
  */
-export interface LinearPolicyLossInput extends LinearLogprobsInput, Omit<PolicyLossInput, 'logp' | 'dlogp'> {}
+export interface LinearPolicyLossInput
+  extends LinearLogprobsInput,
+    Omit<PolicyLossInput, 'logp' | 'dlogp' | 'padded' | 'pairs' | 'cuSeqlens'> {
+  /** [B + 1] offsets from 0 to T. */
+  cuSeqlens: Int32Array | Float64Array;
+}
 
 export interface LinearPolicyLossResult {
   /** Of all chunks: sums and counts added, extrema taken. */
@@ -38,8 +45,16 @@ export interface LinearPolicyLossResult {
 }
 
 export interface LinearPolicyLossOptions extends LogprobOptions {
-  /** Whole sequences of at most this many rows go through together; a longer sequence goes alone. Default 4096. */
+  /**
+   * Whole sequences of at most this many rows go through together; a longer sequence goes alone. Default: as many as
+   * `kept` has room for.
+   */
   chunkRows?: number;
+  /**
+   * Memory from `keptLogits`; default new memory of at most 256 MiB. A chunk that does not fit has its logits computed
+   * a second time: four matrix products instead of three.
+   */
+  kept?: Tensor<'f32'>;
   /** No gradient for the weight, and none of its work. */
   frozenHead?: boolean;
   /** Add to `out.dweight` instead of overwriting it. */
@@ -49,25 +64,27 @@ export interface LinearPolicyLossOptions extends LogprobOptions {
 
 const OPTIONS = [
   ...['temperature', 'softcap', 'ignoreIndex', 'signal'],
-  ...['chunkRows', 'frozenHead', 'accumulate', 'out'],
+  ...['chunkRows', 'kept', 'frozenHead', 'accumulate', 'out'],
 ];
 const HEAD_KEYS = ['hidden', 'weight', 'targets'] as const;
-const TOKEN_COLUMNS = ['oldLogp', 'behaviourLogp', 'refLogp', 'tokenWeights'] as const;
-const EXTREMA: readonly (typeof DIAGNOSTICS)[number][] = ['sMaxAbs', 'gradAbsMax'];
+const TOKEN_COLUMNS = ['oldLogp', 'behaviourLogp', 'refLogp', 'tokenAdvantages', 'tokenWeights'] as const;
+const SEQUENCE_COLUMNS = ['advantages', 'seqScale', 'nftQuality'] as const;
+const DEFAULT_KEPT_BYTES = 256 * 2 ** 20;
+const PAIRED = ['logistic-pair', 'square-pair', 'hinge-pair'];
 
 interface Prepared {
   given: LinearPolicyLossInput;
-  options: LinearPolicyLossOptions;
-  /** The targets, with the ignore index where a token is left out. */
-  targets: Tensor<'i32'>;
   mask: Uint8Array;
-  lse: Tensor<'f32'>;
+  passes: HeadPasses;
   chunks: Chunk[];
   results: LinearPolicyLossResult;
 }
 
 /** Which tokens count: in the mask, and with a target. Both kernels are told the same. */
-function keptTokens(given: LinearPolicyLossInput, ignoreIndex: number): Pick<Prepared, 'targets' | 'mask'> {
+function keptTokens(
+  given: LinearPolicyLossInput,
+  ignoreIndex: number,
+): { targets: Tensor<'i32'>; mask: Uint8Array } {
   const rows = given.targets.size;
   const vocab = given.weight.shape[0]!;
   if (given.mask !== undefined && (!(given.mask instanceof Uint8Array) || given.mask.length !== rows)) {
@@ -100,8 +117,8 @@ function places(given: LinearPolicyLossInput, options: LinearPolicyLossOptions):
   };
 }
 
-function prepare(given: LinearPolicyLossInput, options: LinearPolicyLossOptions): Prepared {
-  const columns = ['objective', 'cuSeqlens', 'advantages', 'seqScale', 'mask', ...TOKEN_COLUMNS];
+function checkInput(given: LinearPolicyLossInput, options: LinearPolicyLossOptions): void {
+  const columns = ['objective', 'cuSeqlens', 'mask', ...SEQUENCE_COLUMNS, ...TOKEN_COLUMNS];
   checkKeys('input', given, [...HEAD_KEYS, ...columns]);
   checkKeys('options', options, OPTIONS);
   checkTensor('hidden', given.hidden, FLOAT_DTYPES, [null, null]);
@@ -112,45 +129,47 @@ function prepare(given: LinearPolicyLossInput, options: LinearPolicyLossOptions)
     checkTensor('temperature', options.temperature, ['f32'], [rows]);
   }
   for (const name of TOKEN_COLUMNS) if (given[name]) checkTensor(name, given[name], ['f32'], [rows]);
-  const chunkRows = checkInteger('chunkRows', options.chunkRows ?? 4096, 1, Number.MAX_SAFE_INTEGER);
+  const kind = given.objective?.sequenceTerm?.kind ?? '';
+  if (PAIRED.includes(kind)) fail('objective', 'a sequence term of one sequence, not of pairs', kind);
+}
+
+function logprobOptions({ temperature, softcap, ignoreIndex }: LogprobOptions): LogprobOptions {
+  return {
+    ...(temperature !== undefined && { temperature }),
+    ...(softcap !== undefined && { softcap }),
+    ...(ignoreIndex !== undefined && { ignoreIndex }),
+  };
+}
+
+function prepare(given: LinearPolicyLossInput, options: LinearPolicyLossOptions): Prepared {
+  checkInput(given, options);
+  const rows = given.hidden.shape[0]!;
+  const vocab = given.weight.shape[0]!;
+  const kept = keptMemory(options.kept, rows, vocab, DEFAULT_KEPT_BYTES);
+  const most = options.chunkRows ?? Math.max(1, rowsThatFit(kept, vocab));
+  const chunkRows = checkInteger('chunkRows', most, 1, Number.MAX_SAFE_INTEGER);
   const chunks = chunkSequences(given.cuSeqlens, rows, chunkRows);
   const sequences = given.cuSeqlens.length - 1;
-  for (const name of ['advantages', 'seqScale'] as const)
-    checkTensor(name, given[name], ['f32'], [sequences]);
+  for (const name of SEQUENCE_COLUMNS) {
+    if (name !== 'nftQuality' || given[name] !== undefined)
+      checkTensor(name, given[name], ['f32'], [sequences]);
+  }
   const ignoreIndex = checkInteger('ignoreIndex', options.ignoreIndex ?? -100, -(2 ** 31), -1);
-  const kept = keptTokens(given, ignoreIndex);
+  const { targets, mask } = keptTokens(given, ignoreIndex);
   const results = places(given, options);
-  const prepared = { given, options, ...kept, lse: Tensor.alloc('f32', [rows]), chunks, results };
+  const { logp, dlogp, dhidden, dweight } = results;
+  const passes: HeadPasses = {
+    input: { hidden: given.hidden, weight: given.weight, targets },
+    options: logprobOptions(options),
+    columns: { logp, dlogp, lse: Tensor.alloc('f32', [rows]) },
+    ...{ dhidden, dweight, accumulate: options.accumulate ?? false, kept },
+  };
+  const prepared = { given, mask, passes, chunks, results };
   // An empty batch runs every check of the objective and of the options before the first product.
   const nothing: Chunk = { begin: 0, end: 0, firstSequence: 0, endSequence: 0 };
   policyLossSync(lossInput(prepared, nothing));
-  linearLogprobsSync(headInput(prepared, nothing), forwardOptions(prepared, nothing));
+  linearLogprobsSync(...chunkForward(passes, nothing));
   return prepared;
-}
-
-function headInput({ given, targets }: Prepared, { begin, end }: Chunk): LinearLogprobsInput {
-  return {
-    hidden: slice(given.hidden, begin, end),
-    weight: given.weight,
-    targets: slice(targets, begin, end),
-  };
-}
-
-function logprobOptions({ options }: Prepared, { begin, end }: Chunk): LogprobOptions {
-  const { temperature, softcap, ignoreIndex } = options;
-  return {
-    ...(temperature === undefined
-      ? {}
-      : { temperature: typeof temperature === 'number' ? temperature : slice(temperature, begin, end) }),
-    ...(softcap === undefined ? {} : { softcap }),
-    ...(ignoreIndex === undefined ? {} : { ignoreIndex }),
-  };
-}
-
-function forwardOptions(prepared: Prepared, chunk: Chunk): LogprobOptions & { out: Partial<Logprobs> } {
-  const { begin, end } = chunk;
-  const out = { logp: slice(prepared.results.logp, begin, end), lse: slice(prepared.lse, begin, end) };
-  return { ...logprobOptions(prepared, chunk), out };
 }
 
 function lossInput({ given, mask, results }: Prepared, chunk: Chunk): PolicyLossInput {
@@ -158,6 +177,7 @@ function lossInput({ given, mask, results }: Prepared, chunk: Chunk): PolicyLoss
   const column = (name: (typeof TOKEN_COLUMNS)[number]) =>
     given[name] === undefined ? {} : { [name]: slice(given[name], begin, end) };
   const offsets = given.cuSeqlens.slice(firstSequence, endSequence + 1).map((offset) => offset - begin);
+  const quality = given.nftQuality && { nftQuality: slice(given.nftQuality, firstSequence, endSequence) };
   return {
     objective: given.objective,
     cuSeqlens: offsets,
@@ -165,28 +185,9 @@ function lossInput({ given, mask, results }: Prepared, chunk: Chunk): PolicyLoss
     ...Object.assign({}, ...TOKEN_COLUMNS.map(column)),
     advantages: slice(given.advantages, firstSequence, endSequence),
     seqScale: slice(given.seqScale, firstSequence, endSequence),
+    ...quality,
     logp: slice(results.logp, begin, end),
     dlogp: slice(results.dlogp, begin, end),
-  };
-}
-
-function gradientCall(prepared: Prepared, chunk: Chunk) {
-  const { results, options, lse } = prepared;
-  const { begin, end } = chunk;
-  const columns = {
-    logp: slice(results.logp, begin, end),
-    lse: slice(lse, begin, end),
-    dlogp: slice(results.dlogp, begin, end),
-  };
-  const { frozenHead = false, accumulate = false } = options;
-  const out = {
-    dhidden: slice(results.dhidden, begin, end),
-    ...(results.dweight === null ? {} : { dweight: results.dweight }),
-  };
-  const added = accumulate || chunk !== prepared.chunks[0];
-  return {
-    input: { ...headInput(prepared, chunk), ...columns },
-    options: { ...logprobOptions(prepared, chunk), frozenHead, accumulate: added, out },
   };
 }
 
@@ -210,13 +211,15 @@ export async function linearPolicyLoss(
 ): Promise<LinearPolicyLossResult> {
   const prepared = prepare(given, options);
   const abort = options.signal === undefined ? {} : { signal: options.signal };
-  for (const chunk of prepared.chunks) {
-    await linearLogprobs(headInput(prepared, chunk), { ...forwardOptions(prepared, chunk), ...abort });
-    merge(prepared.results.diagnostics, await policyLoss(lossInput(prepared, chunk), abort));
-    const call = gradientCall(prepared, chunk);
-    await linearLogprobsBackward(call.input, { ...call.options, ...abort });
+  const { passes, chunks, results } = prepared;
+  for (const chunk of chunks) {
+    const [input, forward] = chunkForward(passes, chunk);
+    await linearLogprobs(input, { ...forward, ...abort });
+    merge(results.diagnostics, await policyLoss(lossInput(prepared, chunk), abort));
+    const [columns, backward] = chunkBackward(passes, chunk, chunk === chunks[0]);
+    await linearLogprobsBackward(columns, { ...backward, ...abort });
   }
-  return prepared.results;
+  return results;
 }
 
 /** {@link linearPolicyLoss} on the calling thread. */
@@ -225,11 +228,11 @@ export function linearPolicyLossSync(
   options: LinearPolicyLossOptions = {},
 ): LinearPolicyLossResult {
   const prepared = prepare(given, options);
-  for (const chunk of prepared.chunks) {
-    linearLogprobsSync(headInput(prepared, chunk), forwardOptions(prepared, chunk));
-    merge(prepared.results.diagnostics, policyLossSync(lossInput(prepared, chunk)));
-    const call = gradientCall(prepared, chunk);
-    linearLogprobsBackwardSync(call.input, call.options);
+  const { passes, chunks, results } = prepared;
+  for (const chunk of chunks) {
+    linearLogprobsSync(...chunkForward(passes, chunk));
+    merge(results.diagnostics, policyLossSync(lossInput(prepared, chunk)));
+    linearLogprobsBackwardSync(...chunkBackward(passes, chunk, chunk === chunks[0]));
   }
-  return prepared.results;
+  return results;
 }

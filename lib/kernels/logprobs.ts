@@ -88,8 +88,9 @@ function forwardOutputs(rows: number, options: LogprobForwardOptions): Logprobs 
 export function forwardCall(
   input: NativeArguments,
   options: LogprobForwardOptions,
+  furtherOptions: readonly string[] = [],
 ): [NativeArguments, Logprobs] {
-  checkKeys('options', options, FORWARD_OPTIONS);
+  checkKeys('options', options, [...FORWARD_OPTIONS, ...furtherOptions]);
   const results = forwardOutputs(input.rows as number, options);
   const { logp, lse, entropy, top1 } = results;
   const places = { logp: logp.data, lse: lse.data, entropy: entropy?.data, top1: top1?.data };

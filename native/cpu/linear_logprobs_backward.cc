@@ -12,6 +12,7 @@
 namespace lapidary {
 namespace {
 
+constexpr int64_t kMostTileRows = 16;
 constexpr int64_t kSuperBlock = 4;      // blocks that go through together
 constexpr int64_t kTokenStrips = 16;    // strips whose tokens stay in the first-level cache
 constexpr int64_t kColumnsPerTask = 8;  // tiles of columns of dweight
@@ -76,14 +77,18 @@ class Backward {
     if (args_.dhidden != nullptr && !pool_.is_cancelled()) scatter(indices, rows);
   }
 
-  // Row `t`'s logit at its target, for a finer lse than the stored one (logit_math.h).
-  float target_logit(int64_t t) const {
-    const int64_t row = t * args_.hidden_stride, column = args_.targets[t] * args_.weight_stride;
-    double sum = 0;
-    for (int64_t h = 0; h < args_.width; ++h)
-      sum += static_cast<double>(load_element(args_.hidden, args_.dtype, row + h)) *
-             load_element(args_.weight, args_.dtype, column + h);
-    return static_cast<float>(sum);
+  // The logit of lane `lane` of strip s at its target, to the bit as the tiles have it, for a finer lse than
+  // the stored one (logit_math.h).
+  float target_logit(const TokenStrips& tokens, int64_t s, int64_t lane, int64_t t) const {
+    float panel[kMostTileRows * kPanelStride], strip[kMostTileRows * kMaxStrip];
+    for (int64_t p = 0; p < head_.parts(); ++p) {
+      const int64_t first = args_.targets[t] * args_.weight_stride + p * head_.part;
+      head_.cpu.copy_panel(args_.weight, args_.dtype, first, args_.weight_stride, 1, head_.part_depth(p),
+                           panel);
+      head_.cpu.panel_times_strip(panel, tokens.at(head_, s, p), 1, head_.part_depth(p), p > 0, strip);
+    }
+    if (args_.transform.softcap != 0) head_.cpu.cap_strip(strip, 1, args_.transform.softcap);
+    return strip[lane];
   }
 
   float kept_logit(int64_t start, int64_t r) const {
@@ -100,17 +105,16 @@ class Backward {
     for (int64_t lane = 0; lane < lanes; ++lane) {
       const int64_t r = s * lanes + lane;
       gradient.offset[lane] = gradient.factor[lane] = 0;
-      if (lane < rows && args_.dlogp[indices_[start + r]] != 0.f) prepare_row(start, r, lane, &gradient);
+      if (lane < rows && args_.dlogp[indices_[start + r]] != 0.f) prepare_row(tokens, start, r, &gradient);
     }
     if (args_.dhidden != nullptr)
       std::memset(dhidden_ + s * dhidden_size(), 0, static_cast<size_t>(dhidden_size()) * sizeof(float));
   }
 
-  void prepare_row(int64_t start, int64_t r, int64_t lane, StripGradient* gradient) {
-    const int64_t t = indices_[start + r];
+  void prepare_row(const TokenStrips& tokens, int64_t start, int64_t r, StripGradient* gradient) {
+    const int64_t t = indices_[start + r], s = r / head_.lanes(), lane = r % head_.lanes();
     const LogitRow row = logit_row(nullptr, LAP_F32, args_.transform, t);
-    // Kept logits are capped already.
-    const double logit = args_.kept == nullptr ? capped(row, target_logit(t)) : kept_logit(start, r);
+    const double logit = args_.kept == nullptr ? target_logit(tokens, s, lane, t) : kept_logit(start, r);
     const double temperature = row.temperature,
                  lse = finer_lse(args_.lse[t], args_.logp[t], logit / temperature);
     const float high = static_cast<float>(lse * temperature);

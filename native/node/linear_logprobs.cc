@@ -26,6 +26,11 @@ Napi::Value linear_logprobs(const Napi::CallbackInfo& info) {
     args.lse = in.float_output("lse", args.rows);
     args.entropy = in.optional_float_output("entropy", args.rows);
     args.top1 = in.has("top1") ? in.int_output("top1", args.rows) : nullptr;
+    if (in.has("kept")) {
+      const int64_t count = in.integer("keptCount");
+      args.kept = in.float_output("kept", count);
+      args.kept_bytes = static_cast<size_t>(count) * sizeof(float);
+    }
     return call(owner, lap_linear_logprobs, lap_linear_logprobs_workspace, args);
   });
 }
@@ -43,6 +48,11 @@ Napi::Value linear_logprobs_backward(const Napi::CallbackInfo& info) {
     args.dhidden = in.optional_float_output("dhidden", extent(in, args.rows, args.width, args.width));
     args.dweight = in.optional_float_output("dweight", extent(in, args.vocab, args.width, args.width));
     args.accumulate_dweight = in.boolean("accumulate");
+    if (in.has("kept")) {
+      const int64_t count = in.integer("keptCount");
+      args.kept = in.floats("kept", count);
+      args.kept_bytes = static_cast<size_t>(count) * sizeof(float);
+    }
     return call(owner, lap_linear_logprobs_backward, lap_linear_logprobs_backward_workspace, args);
   });
 }

@@ -5,6 +5,8 @@ import { addon, type KernelCall, type NativeArguments } from '../../lib/kernels/
  * tested below the TypeScript checks, since a wrong view there would read foreign memory.
  */
 const ROWS = { rows: 2, vocab: 5, ignoreIndex: -100, temperature: 1, softcap: 0, dtype: 'f32' };
+/** Floats of kept logits that suffice for these rows whatever the instruction set. */
+const KEPT = 32 * (5 + 63);
 const LOSS = {
   ...{ gate: 1, ratioAnchor: 1, clipLow: 0.2, clipHigh: 0.2, sequenceTerm: 1, sequenceAnchor: 3, tau: 0.1 },
   ...{ tokens: 3, sequences: 2 },
@@ -73,11 +75,15 @@ export const VALID: Record<KernelCall, () => NativeArguments> = {
     ...{ ...ROWS, rowStride: 5, dlogitsStride: 5, logits: logits(), targets: Int32Array.of(1, 4) },
     ...{ rowWeights: f32(1, -2), ...forwardOutputs(), dlogits: new Float32Array(10) },
   }),
-  linearLogprobs: () => ({ ...headArguments(), ...forwardOutputs() }),
+  linearLogprobs: () => ({
+    ...{ ...headArguments(), ...forwardOutputs(), top1: new Int32Array(2) },
+    ...{ kept: new Float32Array(KEPT), keptCount: KEPT },
+  }),
   linearLogprobsBackward: () => ({
     ...headArguments(),
     ...gradientInputs(),
     ...{ dhidden: new Float32Array(6), dweight: new Float32Array(15), accumulate: false },
+    ...{ kept: Float32Array.from({ length: KEPT }, (_, i) => Math.sin(i)), keptCount: KEPT },
   }),
   policyLoss: lossArguments,
   policyLossReduce: reduceArguments,
@@ -91,7 +97,7 @@ const OUTPUTS: Record<KernelCall, readonly string[]> = {
   tokenLogprobs: ['logp', 'lse', 'entropy'],
   tokenLogprobsBackward: ['dlogits'],
   tokenLogprobsWithGradient: ['logp', 'lse', 'entropy', 'dlogits'],
-  linearLogprobs: ['logp', 'lse', 'entropy'],
+  linearLogprobs: ['logp', 'lse', 'entropy', 'top1', 'kept'],
   linearLogprobsBackward: ['dhidden', 'dweight'],
   policyLoss: ['stats', 'dlogp', 'diagnostics'],
   policyLossReduce: ['stats'],

@@ -12,7 +12,8 @@ extern "C" {
  * nothing.
  * `kept` asks for the logits to be kept, which spares the backward its first product: 6 T H V operations for
  * both passes together instead of 8 T H V. Its layout is not part of the interface;
- * lap_linear_logprobs_kept_bytes says how large it is, about 4 T V bytes with T rounded up to a few rows. */
+ * lap_linear_logprobs_kept_bytes says how large it is, never more than 4 bytes times T rounded up to 32 times
+ * V + 63. */
 typedef struct lap_linear_logprobs_args {
   size_t struct_size;
   const void* hidden; /* [T,H], rows hidden_stride apart */
