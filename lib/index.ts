@@ -29,6 +29,7 @@ export {
   divergenceWithGradientSync,
   type WeightedDivergenceInput,
 } from './kernels/divergence.ts';
+export { fromF16, toF16, toF16Array } from './kernels/f16.ts';
 export { type GaeInput, generalisedAdvantages } from './kernels/gae.ts';
 export type { GroupIds } from './kernels/groups.ts';
 export {

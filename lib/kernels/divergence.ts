@@ -1,7 +1,7 @@
 import { checkInteger, checkKeys, checkNumber, checkTensor, fail } from './check.ts';
 import { transform } from './logprobs.ts';
 import { addon, callAsync, callSync, type NativeArguments } from './native.ts';
-import { FLOAT_DTYPES, type FloatDType, Tensor } from './tensor.ts';
+import { describe, FLOAT_DTYPES, type FloatDType, Tensor } from './tensor.ts';
 
 const KINDS = ['forward-kl', 'reverse-kl', 'jsd'] as const;
 
@@ -20,8 +20,8 @@ export interface DivergenceInput {
   teacher: Tensor<FloatDType>;
   /** V where rows are longer than the vocabulary (padded heads); default: the student's whole row. */
   vocab?: number;
-  /** [T] u8; rows of 0 are not read and give 0. Default: all kept. */
-  mask?: Tensor<'u8'>;
+  /** [T]; rows of 0 are not read and give 0. Default: all kept. */
+  mask?: Uint8Array;
 }
 
 export interface WeightedDivergenceInput extends DivergenceInput {
@@ -85,6 +85,9 @@ function prepare(
   const shortest = Math.min(stride, teacher.shape[1] as number);
   const width = checkInteger('vocab', vocab ?? stride, 1, shortest);
   if (kind !== 'jsd' && options.beta !== undefined) fail('options.beta', 'none without jsd', `${options.beta}`);
+  if (mask !== undefined && (!(mask instanceof Uint8Array) || mask.length !== rows)) {
+    fail('mask', `a Uint8Array of ${rows} elements`, describe(mask));
+  }
   const { beta = 0.5 } = options;
   if (!(checkNumber('options.beta', beta, 0, 1) > 0 && beta < 1)) {
     fail('options.beta', 'a number between 0 and 1, both excluded', `${beta}`);
@@ -94,7 +97,7 @@ function prepare(
     ...{ kind: KINDS.indexOf(kind), beta, rows, vocab: width, value: value.data },
     ...side('student', student, rows, options.student),
     ...side('teacher', teacher, rows, options.teacher),
-    mask: mask === undefined ? undefined : checkTensor('mask', mask, ['u8'], [rows]).data,
+    mask,
   };
   return [args, value];
 }

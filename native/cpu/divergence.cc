@@ -71,6 +71,11 @@ Status divergence_with_gradient(ThreadPool& pool, const Implementation& cpu,
       DivergenceRow row = row_of(cpu, args, t);
       const DivergenceSums sums = cpu.divergence_sums(row, args.vocab);
       args.value[t] = static_cast<float>(sums.value);
+      if (weight != 0.f && std::isnan(sums.value)) {
+        for (int64_t v = 0; v < args.vocab; ++v)
+          store_element(out, args.student_dtype, v, static_cast<float>(kNan));
+        return;
+      }
       if (weight != 0.f) {
         const double centre = sums.first / sums.weight;
         row.centre = static_cast<float>(std::isfinite(centre) ? centre : kNan);

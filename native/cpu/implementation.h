@@ -29,7 +29,7 @@ struct LogitStats {
   double weighted;    // sum exp(z - max) * (z - max)
   int64_t top_block;  // the first element of a run of kLogitBlock that holds the maximum; -1: none
 };
-constexpr int64_t kLogitBlock = 1024;
+constexpr int64_t kLogitBlock = 2048;
 
 // The gradient of slope * logp + entropy_slope * entropy, the target's share of it aside:
 // -p_v (slope + entropy_slope * log p_v) d z_v / d logit_v, log p_v = z_v - lse. `slope` is the caller's

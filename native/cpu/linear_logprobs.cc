@@ -1,5 +1,5 @@
-// hidden [T,H] x weight [V,H] -> logp, lse, entropy [T]. 2 T H V operations are the floor; logits live only
-// as tiles of 48 x 512 per thread, and each row carries the statistics of the tiles it has passed.
+// hidden [T,H] x weight [V,H] -> logp, lse, entropy, top1 [T]. 2 T H V operations are the floor; logits live
+// only as tiles of 48 x 512 per thread, and each row carries the statistics of the tiles it has passed.
 #include "cpu/linear_logprobs.h"
 
 #include "cpu/logit_math.h"
@@ -11,6 +11,8 @@ namespace {
 struct RowState {
   LogitStats others;
   double target;
+  float top_logit;
+  int32_t top;  // of the entries so far, the first of the largest logits; -1: none
 };
 
 struct Workspace {
@@ -41,6 +43,14 @@ void absorb(const Implementation& cpu, const LogitRow& row, int64_t first, int64
   merge(&state->others, cpu.logit_stats(row, local + 1, count, want_entropy));
 }
 
+void raise_top(const float* logits, int64_t first, int64_t count, RowState* state) {
+  for (int64_t i = 0; i < count; ++i) {
+    if (!(logits[i] > state->top_logit)) continue;
+    state->top_logit = logits[i];
+    state->top = static_cast<int32_t>(first + i);
+  }
+}
+
 }  // namespace
 
 size_t linear_logprobs_workspace(const ThreadPool& pool, const Implementation& cpu,
@@ -53,7 +63,8 @@ Status linear_logprobs(ThreadPool& pool, const Implementation& cpu, const lap_li
   const bool want_entropy = args.entropy != nullptr;
   const MatrixView hidden{args.hidden, args.dtype, args.hidden_stride, 1};
   for (int64_t t = 0; t < args.rows; ++t)
-    work.state[t] = {{-std::numeric_limits<double>::infinity(), 0, 0, -1}, 0};
+    work.state[t] = {
+        {-std::numeric_limits<double>::infinity(), 0, 0, -1}, 0, -std::numeric_limits<float>::infinity(), -1};
   const int64_t blocks = (args.rows + kGemmRows - 1) / kGemmRows;
   for (int64_t first = 0; first < args.vocab && !pool.is_cancelled(); first += kVocabTile) {
     const int64_t count = std::min(kVocabTile, args.vocab - first);
@@ -68,6 +79,7 @@ Status linear_logprobs(ThreadPool& pool, const Implementation& cpu, const lap_li
         if (args.targets[m0 + r] == args.ignore_index) continue;
         const LogitRow row = logit_row(tile + r * kVocabTile, LAP_F32, args.transform, m0 + r);
         absorb(cpu, row, first, count, args.targets[m0 + r], want_entropy, &work.state[m0 + r]);
+        if (args.top1 != nullptr) raise_top(tile + r * kVocabTile, first, count, &work.state[m0 + r]);
       }
     });
   }
@@ -78,6 +90,10 @@ Status linear_logprobs(ThreadPool& pool, const Implementation& cpu, const lap_li
     args.logp[t] = result.logp;
     args.lse[t] = result.lse;
     if (want_entropy) args.entropy[t] = result.entropy;
+    if (args.top1 != nullptr) {
+      const bool none = args.targets[t] == args.ignore_index || std::isnan(result.logp);
+      args.top1[t] = none ? -1 : work.state[t].top;
+    }
   }
   return ok_status();
 }

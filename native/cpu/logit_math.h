@@ -23,10 +23,12 @@ inline LogitRow logit_row(const void* data, lap_dtype dtype, const lap_logit_tra
 
 // One capped logit, in f64: z is this over the temperature.
 inline double capped(const LogitRow& row, double logit) {
-  return row.softcap == 0 ? logit : row.softcap * std::tanh(logit / row.softcap);
+  // -inf marks an entry that is not there, and stays.
+  const bool plain = row.softcap == 0 || logit == -std::numeric_limits<double>::infinity();
+  return plain ? logit : row.softcap * std::tanh(logit / row.softcap);
 }
 inline double cap_slope(const LogitRow& row, double capped_logit) {
-  if (row.softcap == 0) return 1;
+  if (row.softcap == 0 || std::isinf(capped_logit)) return 1;
   const double share = capped_logit / row.softcap;
   return (1 - share) * (1 + share);
 }

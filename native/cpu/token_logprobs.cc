@@ -1,5 +1,5 @@
 // logits [T,V] -> logp, lse, entropy, top1 [T], and back. Bytes are the floor of the forward and the
-// backward: each reads a logit from memory once (a second pass over a block of 1,024 hits the cache). The
+// backward: each reads a logit from memory once (a second pass over a block of 2,048 hits the cache). The
 // arithmetic floor is one exponential per logit; the forward with its gradient takes one for both.
 #include "cpu/token_logprobs.h"
 

@@ -66,7 +66,7 @@ class Input {
     }
     return out;
   }
-  lap_dtype dtype() { return static_cast<lap_dtype>(between(LAP_F32, LAP_BF16)); }
+  lap_dtype dtype() { return static_cast<lap_dtype>(between(LAP_F32, LAP_F16)); }
   lap_logit_transform transform(int64_t rows) {
     lap_logit_transform out{};
     out.temperature = any_float();

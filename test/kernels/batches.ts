@@ -1,4 +1,5 @@
 import { fromBf16, toBf16 } from '../../lib/kernels/bf16.ts';
+import { fromF16, toF16 } from '../../lib/kernels/f16.ts';
 import { type FloatDType, Tensor } from '../../lib/kernels/tensor.ts';
 import type { Random } from '../random.ts';
 import type { FloatType } from './compare.ts';
@@ -16,6 +17,9 @@ export function normal(random: Random): number {
   return radius * Math.cos(2 * Math.PI * random.next());
 }
 
+const ENCODE = { f32: Math.fround, bf16: toBf16, f16: toF16 };
+const DECODE = { f32: (x: number) => x, bf16: fromBf16, f16: fromF16 };
+
 export function matrix(
   dtype: FloatType,
   rows: number,
@@ -27,8 +31,8 @@ export function matrix(
   for (let r = 0; r < rows; r++) {
     for (let c = 0; c < columns; c++) {
       const i = r * columns + c;
-      tensor.data[i] = dtype === 'f32' ? element(r, c) : toBf16(element(r, c));
-      values[i] = dtype === 'f32' ? tensor.data[i]! : fromBf16(tensor.data[i]!);
+      tensor.data[i] = ENCODE[dtype](element(r, c));
+      values[i] = DECODE[dtype](tensor.data[i]!);
     }
   }
   return { tensor, values, rows, columns };
@@ -56,5 +60,5 @@ export function floats(values: ArrayLike<number>): Tensor<'f32'> {
 
 /** The values of a float tensor as numbers, whatever its element type. */
 export function decode(tensor: Tensor<FloatDType>): Float64Array {
-  return Float64Array.from(tensor.data, (x) => (tensor.dtype === 'f32' ? x : fromBf16(x)));
+  return Float64Array.from(tensor.data, DECODE[tensor.dtype]);
 }

@@ -3,8 +3,11 @@ import { configureKernels, devices } from '../../lib/kernels/device.ts';
 
 /** Every instruction set that this machine can run. */
 export const IMPLEMENTATIONS: readonly string[] = devices()[0]!.implementations;
-export const FLOAT_TYPES = ['f32', 'bf16'] as const;
+export const FLOAT_TYPES = ['f32', 'bf16', 'f16'] as const;
 export type FloatType = (typeof FLOAT_TYPES)[number];
+
+/** Half a unit in the last place of each element type, relative: what rounding a result to it costs. */
+export const ROUNDING = { f32: 2 ** -24, bf16: 2 ** -8, f16: 2 ** -11 };
 
 /** The cross product of implementations and element types, for `describe.each`. */
 export const VARIANTS = IMPLEMENTATIONS.flatMap((implementation) =>

@@ -5,7 +5,7 @@ import { tokenLogprobsBackwardSync, tokenLogprobsSync } from '../../lib/kernels/
 import { oracleRow, oracleRowGradient } from '../oracle/token-logprobs.ts';
 import { seededRandom } from '../random.ts';
 import { decode, floats, ints, type Matrix, matrix, normal, rowOf } from './batches.ts';
-import { expectClose, expectSameBits, type FloatType, use, VARIANTS } from './compare.ts';
+import { expectClose, expectSameBits, type FloatType, ROUNDING, use, VARIANTS } from './compare.ts';
 
 const SEED = 1707;
 
@@ -26,8 +26,8 @@ function check(
   targets: number[],
   dlogp: number[],
   temperature = 1,
-  // bf16 results are rounded to 8 bits; f32 ones carry the error of exp and of a tempered logit.
-  relative = dtype === 'f32' ? 1e-5 : 2 ** -8,
+  // 16-bit results are rounded; f32 ones carry the error of exp and of a tempered logit.
+  relative = Math.max(1e-5, 1.01 * ROUNDING[dtype]),
 ) {
   const actual = decode(gradient(logits, targets, dlogp, { temperature }));
   const expected = targets.flatMap((target, t) => [
@@ -117,7 +117,7 @@ describe.each(VARIANTS)(`token log-probs backward, $implementation $dtype (seed 
         ).logp;
       return (at(step) - at(-step)) / (2 * step);
     });
-    expectClose('slope', actual, slopes, { absolute: 1e-7, relative: dtype === 'f32' ? 1e-5 : 2 ** -8 });
+    expectClose('slope', actual, slopes, { absolute: 1e-7, relative: Math.max(1e-5, ROUNDING[dtype]) });
   });
 
   it('gives 0 to entries of -inf', () => {

@@ -20,7 +20,7 @@ const KINDS = [
 
 /** Kinds other than its own that a parameter takes. */
 const ALSO: Record<string, readonly unknown[]> = { cuSeqlens: [Float64Array] };
-const OPTIONAL = ['entropy', 'dhidden', 'dweight', 'behaviourLogp', 'tokenWeights', 'mask'];
+const OPTIONAL = ['entropy', 'dhidden', 'dweight', 'behaviourLogp', 'tokenWeights', 'mask', 'rowWeights'];
 
 /** Refused by both forms, with the code and the parameter's name first, and nothing has been written. */
 async function expectRefused(call: KernelCall, name: string, change: NativeArguments): Promise<void> {

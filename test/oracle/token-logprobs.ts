@@ -70,3 +70,36 @@ export function oracleRowGradient(
   gradient[target] = (dlogp * rest) / temperature;
   return gradient;
 }
+
+/** How logits become z: softcap x tanh(logit / softcap) where a softcap is given, over the temperature. */
+export interface Transform {
+  temperature?: number;
+  softcap?: number;
+}
+
+function cappedRow(logits: Float64Array, softcap: number | undefined): Float64Array {
+  if (softcap === undefined) return logits;
+  return logits.map((x) => (x === -Infinity ? x : softcap * Math.tanh(x / softcap)));
+}
+
+export function oracleTransformedRow(logits: Float64Array, target: number, transform: Transform): RowLogprob {
+  return oracleRow(cappedRow(logits, transform.softcap), target, transform.temperature ?? 1);
+}
+
+/** d (dlogp logp + dentropy entropy) / d logits, by the chain rule through the entropy, p, the temperature and the cap. */
+export function oracleTransformedGradient(
+  logits: Float64Array,
+  target: number,
+  { temperature = 1, softcap }: Transform,
+  dlogp: number,
+  dentropy = 0,
+): Float64Array {
+  const capped = cappedRow(logits, softcap);
+  const { lse, entropy } = oracleRow(capped, target, temperature);
+  return oracleRowGradient(capped, target, temperature, dlogp).map((ofLogp, v) => {
+    const logp = capped[v]! / temperature - lse;
+    const ofEntropy = logp > -700 ? (-dentropy * Math.exp(logp) * (logp + entropy)) / temperature : 0;
+    const slope = softcap === undefined ? 1 : 1 / Math.cosh(logits[v]! / softcap) ** 2;
+    return (ofLogp + ofEntropy) * slope;
+  });
+}

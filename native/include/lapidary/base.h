@@ -50,7 +50,8 @@ LAP_API int32_t lap_context_threads(const lap_context* ctx);
 LAP_API void lap_context_set_cancel(lap_context* ctx, const int32_t* flag);
 
 /* ---- how logits become z, in all operations over a vocabulary ----
- * z = cap(logit) / temperature, cap(x) = softcap * tanh(x / softcap), or x itself where softcap is 0. */
+ * z = cap(logit) / temperature, cap(x) = softcap * tanh(x / softcap), or x itself where softcap is 0; a logit
+ * of -inf stays -inf and has p = 0. */
 typedef struct lap_logit_transform {
   float temperature;         /* > 0, finite, with a finite reciprocal; used where temperatures is NULL */
   const float* temperatures; /* [T], one per row, each as above; or NULL */

@@ -1,0 +1,78 @@
+import {
+  linearLogprobsBackwardSync,
+  linearLogprobsSync,
+  objectives,
+  policyLossSync,
+  Tensor,
+} from '../../../dist/index.js';
+import { readInto } from '../serve.mjs';
+
+/** Operations over hidden states and a head. */
+export function linear({ folder, rows, vocab, width, sequences, dtype }) {
+  const read = (name, type, shape) => {
+    const tensor = Tensor.alloc(type, shape);
+    readInto(tensor.data, folder, name);
+    return tensor;
+  };
+  const input = {
+    hidden: read('hidden', dtype, [rows, width]),
+    weight: read('weight', dtype, [vocab, width]),
+    targets: read('targets', 'i32', [rows]),
+  };
+  const dlogp = read('dlogp', 'f32', [rows]);
+  const out = { logp: Tensor.alloc('f32', [rows]), lse: Tensor.alloc('f32', [rows]) };
+  const dhidden = Tensor.alloc('f32', [rows, width]);
+  const dweight = Tensor.alloc('f32', [vocab, width]);
+  const fromSequences = Tensor.alloc('f32', [rows]);
+  const batch = {
+    objective: objectives.bcpgNsa({ tau: 1e-3 }),
+    cuSeqlens: readInto(new Float64Array(sequences + 1), folder, 'cuSeqlens'),
+    refLogp: read('refLogp', 'f32', [rows]),
+    tokenWeights: read('tokenWeights', 'f32', [rows]),
+    advantages: read('advantages', 'f32', [sequences]),
+    seqScale: read('seqScale', 'f32', [sequences]),
+  };
+
+  const forward = () => {
+    linearLogprobsSync(input, { out });
+    return { logp: out.logp.data };
+  };
+  const backward = (gradient, options) =>
+    linearLogprobsBackwardSync({ ...input, ...out, dlogp: gradient }, options);
+  const outputs = { dhidden, dweight };
+  const all = () => ({ logp: out.logp.data, dhidden: dhidden.data, dweight: dweight.data });
+  return {
+    forward: { 'one call': { run: forward } },
+    'forward and backward': {
+      'two calls, logits computed twice': {
+        run: () => {
+          forward();
+          backward(dlogp, { out: outputs });
+          return all();
+        },
+        holds: [dhidden.data, dweight.data],
+      },
+    },
+    'forward and backward, weights from S': {
+      'three calls, logits computed twice': {
+        run: () => {
+          forward();
+          policyLossSync({ ...batch, logp: out.logp, dlogp: fromSequences });
+          backward(fromSequences, { out: outputs });
+          return all();
+        },
+        holds: [dhidden.data, dweight.data],
+      },
+    },
+    'forward and backward, frozen head': {
+      'two calls, logits computed twice': {
+        run: () => {
+          forward();
+          backward(dlogp, { out: { dhidden }, frozenHead: true });
+          return { logp: out.logp.data, dhidden: dhidden.data };
+        },
+        holds: [dhidden.data],
+      },
+    },
+  };
+}
