@@ -84,7 +84,8 @@ function prepare(
   checkTensor('teacher', teacher, FLOAT_DTYPES, [rows, null]);
   const shortest = Math.min(stride, teacher.shape[1] as number);
   const width = checkInteger('vocab', vocab ?? stride, 1, shortest);
-  if (kind !== 'jsd' && options.beta !== undefined) fail('options.beta', 'none without jsd', `${options.beta}`);
+  if (kind !== 'jsd' && options.beta !== undefined)
+    fail('options.beta', 'none without jsd', `${options.beta}`);
   if (mask !== undefined && (!(mask instanceof Uint8Array) || mask.length !== rows)) {
     fail('mask', `a Uint8Array of ${rows} elements`, describe(mask));
   }
