@@ -78,7 +78,10 @@ export function oracleDivergenceGradient(
   const s = logSoftmax(student);
   const t = logSoftmax(teacher);
   if (kind === 'forward-kl') {
-    return s.map((ls, v) => (t[v] === -Infinity ? Math.exp(ls) : Math.exp(t[v]!) * Math.expm1(ls - t[v]!)));
+    return s.map((ls, v) => {
+      const d = ls - t[v]!;
+      return Math.abs(d) < 1 ? Math.exp(t[v]!) * Math.expm1(d) : Math.exp(ls) - Math.exp(t[v]!);
+    });
   }
   const against = kind === 'reverse-kl' ? t : logMixture(s, t, beta);
   const share = kind === 'reverse-kl' ? 1 : 1 - beta;
