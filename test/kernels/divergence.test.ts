@@ -39,6 +39,7 @@ function check(
   teacher: Matrix,
   options: Sides = {},
   tight = 2e-6,
+  gradientTight = tight,
 ) {
   const result = divergenceWithGradientSync(
     kind,
@@ -67,8 +68,8 @@ function check(
     });
     const largest = gradient.reduce((top, g) => Math.max(top, Math.abs(g)), 0);
     const tolerance = {
-      absolute: 5 * tight * largest + (dtype === 'f16' ? 2 ** -25 : 1e-38),
-      relative: 2 * ROUNDING[dtype as keyof typeof ROUNDING] + tight,
+      absolute: 5 * gradientTight * largest + (dtype === 'f16' ? 2 ** -25 : 1e-38),
+      relative: 2 * ROUNDING[dtype as keyof typeof ROUNDING] + gradientTight,
     };
     const actual = gradients.subarray(t * student.columns, (t + 1) * student.columns);
     expectClose(`${what} ${kind} gradient`, actual, gradient, tolerance);
@@ -283,7 +284,8 @@ describe.each(IMPLEMENTATIONS)(`small and large divergences, %s (seed ${SEED})`,
     const peaked = (at: number) => matrix('f32', 3, 500, (t, v) => (v === at + t ? 15 : normal(random)));
     for (const kind of KINDS) {
       check('peaked', kind, peaked(3), peaked(3), {}, 1e-5);
-      check('apart', kind, peaked(3), peaked(100), {}, 1e-5);
+      // At the peak, s (log(s / t) - KL) is a small difference of f32 numbers around 15.
+      check('apart', kind, peaked(3), peaked(100), {}, 1e-5, kind === 'forward-kl' ? 1e-5 : 1e-3);
       const huge = () => matrix('f32', 3, 500, () => random.pick([-1e4, 9990, 9998, 1e4]) + random.next());
       check('huge', kind, huge(), huge(), {}, 1e-5);
     }
