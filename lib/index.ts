@@ -17,6 +17,18 @@ export { advantages } from './kernels/advantages.ts';
 export { type Aggregation, type AggregationOptions, sequenceScales } from './kernels/aggregation.ts';
 export { fromBf16, toBf16, toBf16Array } from './kernels/bf16.ts';
 export { configureKernels, type Device, devices } from './kernels/device.ts';
+export {
+  type DivergenceInput,
+  type DivergenceKind,
+  type DivergenceOptions,
+  type DivergenceTransform,
+  type DivergenceWithGradient,
+  divergence,
+  divergenceSync,
+  divergenceWithGradient,
+  divergenceWithGradientSync,
+  type WeightedDivergenceInput,
+} from './kernels/divergence.ts';
 export { fromF16, toF16, toF16Array } from './kernels/f16.ts';
 export { type GaeInput, generalisedAdvantages } from './kernels/gae.ts';
 export type { GroupIds } from './kernels/groups.ts';

@@ -50,7 +50,7 @@ export interface EntropyColumns {
 }
 
 /** The options of a logit transform, over `rows` rows. */
-function transform({ temperature = 1, softcap }: LogprobOptions, rows: number): NativeArguments {
+export function transform({ temperature = 1, softcap }: LogprobOptions, rows: number): NativeArguments {
   const perRow = typeof temperature === 'object';
   return {
     temperature: perRow ? 1 : checkNumber('temperature', temperature, Number.MIN_VALUE, Number.MAX_VALUE),

@@ -16,6 +16,8 @@ export type KernelCall =
   | 'tokenLogprobsWithGradient'
   | 'linearLogprobs'
   | 'linearLogprobsBackward'
+  | 'divergence'
+  | 'divergenceWithGradient'
   | 'policyLoss'
   | 'policyLossReduce'
   | 'policyLossMap';

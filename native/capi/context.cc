@@ -29,4 +29,16 @@ const char* lap_error_message(const lap_context* ctx) {
 }
 const char* lap_context_implementation(const lap_context* ctx) { return ctx->cpu->name; }
 int32_t lap_context_threads(const lap_context* ctx) { return ctx->pool.threads(); }
+
+const char* lap_implementation_name(int32_t index) {
+  const lapidary::Implementation* const* entry = lapidary::implementations();
+  for (int32_t i = 0; index >= 0 && *entry != nullptr; ++i, ++entry) {
+    if (i == index) return (*entry)->name;
+  }
+  return nullptr;
+}
+int32_t lap_implementation_supported(int32_t index) {
+  const char* name = lap_implementation_name(index);
+  return name != nullptr && lapidary::find_implementation(name) != nullptr ? 1 : 0;
+}
 void lap_context_set_cancel(lap_context* ctx, const int32_t* flag) { ctx->pool.set_cancel(flag); }

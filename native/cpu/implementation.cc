@@ -5,14 +5,20 @@
 namespace lapidary {
 
 #if defined(__x86_64__)
+extern const Implementation kAvx512Implementation;
 extern const Implementation kAvx2Implementation;
+extern const Implementation kWideImplementation;
 #endif
 extern const Implementation kPortableImplementation;
 
 const Implementation* const* implementations() {
   static const Implementation* const table[] = {
 #if defined(__x86_64__)
+    &kAvx512Implementation,
     &kAvx2Implementation,
+#if defined(LAP_TEST_IMPLEMENTATIONS)
+    &kWideImplementation,
+#endif
 #endif
     &kPortableImplementation,
     nullptr

@@ -66,6 +66,23 @@ struct StripGradient {
   float softcap;
 };
 
+// A row of the student and one of the teacher. lse comes times the temperature, as the sum of two floats, and
+// so does the difference of the two where the rows are transformed alike.
+struct DivergenceRow {
+  LogitRow student, teacher;
+  lap_divergence_kind kind;
+  float beta;
+  float student_high, student_low, teacher_high, teacher_low;
+  float gap_high, gap_low;  // (lse_student - lse_teacher) * temperature
+  // Of the gradient: `centre` is the mean that makes its entries add up to 0, `scale` multiplies them.
+  float centre, scale;
+};
+
+// centre = first / weight.
+struct DivergenceSums {
+  double value, first, weight;
+};
+
 struct AdamwStep {
   float lr, beta1, beta2, epsilon, weight_decay;
   float correction1, correction2;  // 1 / (1 - beta^t)
@@ -159,6 +176,11 @@ struct Implementation {
   // out[v] = scale * p_v dcap, in `dtype`; `out` may be `exps`.
   void (*scale_exps)(const float* exps, int64_t count, const double* references, double lse, float scale,
                      lap_dtype dtype, void* out);
+
+  // Rows of two tensors of logits.
+  DivergenceSums (*divergence_sums)(const DivergenceRow& row, int64_t count);
+  // `out` is of the student's type and may be its row.
+  void (*divergence_gradient)(const DivergenceRow& row, int64_t count, void* out);
 
   // Rows of the built-in policy (native/policy).
   float (*dot)(const float* a, const float* b, int64_t count);

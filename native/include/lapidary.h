@@ -16,6 +16,7 @@
 #define LAPIDARY_H_
 
 #include "lapidary/base.h"
+#include "lapidary/divergence.h"
 #include "lapidary/linear_logprobs.h"
 #include "lapidary/policy_loss.h"
 #include "lapidary/token_logprobs.h"

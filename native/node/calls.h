@@ -11,12 +11,13 @@
 
 namespace lapidary::node {
 
-inline lap_dtype dtype_of(const Arguments& in) {
-  const std::string name = in.text("dtype");
+inline lap_dtype dtype_of(const Arguments& in, const char* argument = "dtype") {
+  const std::string name = in.text(argument);
   if (name == "f32") return LAP_F32;
   if (name == "bf16") return LAP_BF16;
   if (name == "f16") return LAP_F16;
-  throw_argument(in.env(), "dtype is \"" + name + "\"; expected \"f32\", \"bf16\" or \"f16\"");
+  throw_argument(in.env(),
+                 std::string(argument) + " is \"" + name + "\"; expected \"f32\", \"bf16\" or \"f16\"");
 }
 
 // Elements that [rows, columns] with this stride touches; a size that does not fit is an argument error.

@@ -91,7 +91,8 @@ describe.each(CALLS)('%s', (call) => {
   });
 
   it('refuses numbers that a conversion would wrap, clamp or truncate', async () => {
-    const real = ['temperature', 'softcap', 'clipLow', 'clipHigh', 'tau'];
+    const sides = ['studentTemperature', 'studentSoftcap', 'teacherTemperature', 'teacherSoftcap', 'beta'];
+    const real = ['temperature', 'softcap', 'clipLow', 'clipHigh', 'tau', ...sides];
     for (const name of numberNames(call)) {
       const values = real.includes(name) ? [Number.NaN, -1] : [Number.NaN, 2 ** 32 + 5, 1.5, 1e300, Infinity];
       for (const value of values) {

@@ -61,6 +61,19 @@ function gradientInputs(): NativeArguments {
   return { logp: f32(-1, -2), lse: f32(2, 1), dlogp: f32(1, -1) };
 }
 
+const PAIR = {
+  ...{ kind: 2, beta: 0.5, rows: 2, vocab: 5 },
+  ...{ studentDtype: 'f32', studentStride: 5, studentTemperature: 1, studentSoftcap: 0 },
+  ...{ teacherDtype: 'f32', teacherStride: 5, teacherTemperature: 1, teacherSoftcap: 0 },
+};
+
+function pairArguments(): NativeArguments {
+  return {
+    ...{ ...PAIR, student: logits(), teacher: logits().reverse() },
+    ...{ mask: Uint8Array.of(1, 1), value: new Float32Array(2) },
+  };
+}
+
 export const VALID: Record<KernelCall, () => NativeArguments> = {
   tokenLogprobs: () => ({
     ...{ ...ROWS, rowStride: 5, logits: logits(), targets: Int32Array.of(1, 4) },
@@ -85,6 +98,11 @@ export const VALID: Record<KernelCall, () => NativeArguments> = {
     ...{ dhidden: new Float32Array(6), dweight: new Float32Array(15), accumulate: false },
     ...{ kept: Float32Array.from({ length: KEPT }, (_, i) => Math.sin(i)), keptCount: KEPT },
   }),
+  divergence: pairArguments,
+  divergenceWithGradient: () => ({
+    ...pairArguments(),
+    ...{ rowWeights: f32(1, -2), dstudentStride: 5, dstudent: new Float32Array(10) },
+  }),
   policyLoss: lossArguments,
   policyLossReduce: reduceArguments,
   policyLossMap: () => ({ ...lossArguments(), stats: Float64Array.of(1, 0, 0, 0, 0, 1, 0.5, 0, 0, 0) }),
@@ -99,6 +117,8 @@ const OUTPUTS: Record<KernelCall, readonly string[]> = {
   tokenLogprobsWithGradient: ['logp', 'lse', 'entropy', 'dlogits'],
   linearLogprobs: ['logp', 'lse', 'entropy', 'top1', 'kept'],
   linearLogprobsBackward: ['dhidden', 'dweight'],
+  divergence: ['value'],
+  divergenceWithGradient: ['value', 'dstudent'],
   policyLoss: ['stats', 'dlogp', 'diagnostics'],
   policyLossReduce: ['stats'],
   policyLossMap: ['dlogp', 'diagnostics'],
