@@ -1,6 +1,9 @@
 import {
+  keptLogits,
   linearLogprobsBackwardSync,
   linearLogprobsSync,
+  linearLogprobsWithGradientSync,
+  linearPolicyLossSync,
   objectives,
   policyLossSync,
   Tensor,
@@ -40,10 +43,25 @@ export function linear({ folder, rows, vocab, width, sequences, dtype }) {
   const backward = (gradient, options) =>
     linearLogprobsBackwardSync({ ...input, ...out, dlogp: gradient }, options);
   const outputs = { dhidden, dweight };
+  // 56 MiB at V = 151,936; whole sequences need room for a sequence.
+  const few = keptLogits(96, vocab);
+  const sequenceRows = keptLogits(Math.ceil(rows / sequences), vocab);
+  const withGradient = (frozenHead) =>
+    linearLogprobsWithGradientSync(
+      { ...input, rowWeights: dlogp },
+      { kept: few, frozenHead, out: { ...out, dhidden, ...(frozenHead ? {} : { dweight }) } },
+    );
   const all = () => ({ logp: out.logp.data, dhidden: dhidden.data, dweight: dweight.data });
   return {
     forward: { 'one call': { run: forward } },
     'forward and backward': {
+      'one call, logits kept by 96 rows': {
+        run: () => {
+          withGradient(false);
+          return all();
+        },
+        holds: [dhidden.data, dweight.data, few.data],
+      },
       'two calls, logits computed twice': {
         run: () => {
           forward();
@@ -54,6 +72,14 @@ export function linear({ folder, rows, vocab, width, sequences, dtype }) {
       },
     },
     'forward and backward, weights from S': {
+      'one call, logits kept by sequence': {
+        run: () => {
+          const places = { logp: out.logp, dlogp: fromSequences, ...outputs };
+          linearPolicyLossSync({ ...input, ...batch }, { kept: sequenceRows, out: places });
+          return all();
+        },
+        holds: [dhidden.data, dweight.data, sequenceRows.data],
+      },
       'three calls, logits computed twice': {
         run: () => {
           forward();
@@ -65,6 +91,13 @@ export function linear({ folder, rows, vocab, width, sequences, dtype }) {
       },
     },
     'forward and backward, frozen head': {
+      'one call, logits kept by 96 rows': {
+        run: () => {
+          withGradient(true);
+          return { logp: out.logp.data, dhidden: dhidden.data };
+        },
+        holds: [dhidden.data, few.data],
+      },
       'two calls, logits computed twice': {
         run: () => {
           forward();

@@ -30,5 +30,9 @@ export function policyLoss({ folder, tokens, sequences }) {
   return {
     'BCPG-NSA': operation(objectives.bcpgNsa({ tau: 1e-3 }), { refLogp, tokenWeights }),
     'GRPO without KL': operation(objectives.grpo(), { oldLogp }),
+    'GRPO with k3': operation(objectives.grpo({ kl: { kind: 'k3', coefficient: 0.04 } }), {
+      oldLogp,
+      refLogp,
+    }),
   };
 }

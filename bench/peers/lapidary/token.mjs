@@ -1,4 +1,5 @@
 import {
+  divergenceSync,
   Tensor,
   tokenLogprobsBackwardSync,
   tokenLogprobsSync,
@@ -20,6 +21,8 @@ export function token({ folder, rows, vocab, dtype }) {
   const out = { logp: column(), lse: column() };
   const outWithEntropy = { ...out, entropy: column() };
   const dlogits = Tensor.alloc(dtype, [rows, vocab]);
+  const teacher = read('teacher', dtype, [rows, vocab]);
+  const value = column();
   const restore = () => readInto(logits.data, folder, 'logits');
 
   const backward = (place) => {
@@ -46,6 +49,13 @@ export function token({ folder, rows, vocab, dtype }) {
           tokenLogprobsSync({ logits, targets }, { out: outWithEntropy });
           return { logp: out.logp.data, entropy: outWithEntropy.entropy.data };
         },
+      },
+    },
+    divergence: {
+      'one call': {
+        run: () => ({
+          divergence: divergenceSync('forward-kl', { student: logits, teacher }, { out: value }).data,
+        }),
       },
     },
     'forward and backward': {
