@@ -10,15 +10,10 @@ namespace lapidary {
 
 #if defined(__x86_64__)
 
-namespace {
-
-// Compilers of the last years do not all know this one by name.
 bool has_f16c() {
   unsigned a = 0, b = 0, c = 0, d = 0;
   return __builtin_cpu_supports("avx") && __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C) != 0;
 }
-
-}  // namespace
 
 std::vector<CpuFeature> cpu_features() {
   __builtin_cpu_init();

@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "core/numerics.h"
+#include "cpu/features.h"
 #include "cpu/implementation.h"
 
 #if defined(__clang__)
@@ -42,7 +43,7 @@
 
 namespace lapidary {
 static bool has_avx2() {
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
 }
 extern const Implementation kAvx2Implementation;
 const Implementation kAvx2Implementation = avx2::make_implementation(has_avx2);

@@ -15,6 +15,7 @@
 #include <limits>
 
 #include "core/numerics.h"
+#include "cpu/features.h"
 #include "cpu/implementation.h"
 
 #if defined(__clang__)
@@ -47,7 +48,7 @@
 namespace lapidary {
 // The compiler's run-time library counts these only where the operating system saves the wide registers.
 static bool has_avx512() {
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c") &&
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c() &&
          __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }

@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "core/numerics.h"
+#include "cpu/features.h"
 #include "cpu/implementation.h"
 
 #if defined(__clang__)
@@ -38,7 +39,7 @@
 
 namespace lapidary {
 static bool has_avx2() {
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
 }
 extern const Implementation kWideImplementation;
 const Implementation kWideImplementation = wide16::make_implementation(has_avx2);

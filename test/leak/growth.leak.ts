@@ -82,7 +82,7 @@ describe.each(CALLS)(`memory over ${CALLS_EACH} calls of %s`, (call) => {
   it('is flat for calls that are refused', async () => {
     await expectFlat(`${call}, refused`, async (count) => {
       for (let i = 0; i < count; i++) {
-        const bad = { ...VALID[call](), dtype: 'f64', logp: null };
+        const bad = { ...VALID[call](), dtype: 'f64', studentDtype: 'f64', logp: null };
         // Not by `expect`, which keeps a record of each use.
         let refused = 0;
         try {
