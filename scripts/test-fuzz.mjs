@@ -18,6 +18,7 @@ const FLAGS = [
   '-std=c++20',
   '-g',
   '-O1',
+  '-Wno-psabi',
   '-fno-omit-frame-pointer',
   '-ffp-contract=off',
   '-Inative',
