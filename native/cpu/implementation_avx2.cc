@@ -24,6 +24,8 @@
 #define LAP_TILE_ROWS 6
 #define LAP_TILE_VECTORS 2
 #define LAP_FMA(a, b, c) ((Vector)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
+#define LAP_MAX(a, b) ((Vector)_mm256_max_ps((__m256)(a), (__m256)(b)))
+#define LAP_MIN(a, b) ((Vector)_mm256_min_ps((__m256)(a), (__m256)(b)))
 // In place and in this order: left alone, the compiler loads ahead until a tile's sums do not fit the
 // registers.
 #define LAP_TILE_FMA(a, b, sum) asm volatile("vfmadd231ps %2, %1, %0" : "+x"(sum) : "x"(a), "x"(b))

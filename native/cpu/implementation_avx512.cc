@@ -31,6 +31,8 @@
 #define LAP_TILE_ROWS 12
 #define LAP_TILE_VECTORS 2
 #define LAP_FMA(a, b, c) ((Vector)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
+#define LAP_MAX(a, b) ((Vector)_mm256_max_ps((__m256)(a), (__m256)(b)))
+#define LAP_MIN(a, b) ((Vector)_mm256_min_ps((__m256)(a), (__m256)(b)))
 #define LAP_SQRT(v) ((Vector)_mm256_sqrt_ps((__m256)(v)))
 #define LAP_WIDE_LANES 16
 #define LAP_WIDE_FMA(a, b, c) ((Wide)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))

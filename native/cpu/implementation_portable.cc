@@ -12,6 +12,8 @@
 #define LAP_TILE_ROWS 4
 #define LAP_TILE_VECTORS 1
 #define LAP_FMA(a, b, c) ((a) * (b) + (c))
+#define LAP_MAX(a, b) ((a) > (b) ? (a) : (b))
+#define LAP_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define LAP_WIDE_LANES 4
 #define LAP_WIDE_FMA(a, b, c) ((a) * (b) + (c))
 #define LAP_WIDE_MAX(a, b) ((a) > (b) ? (a) : (b))

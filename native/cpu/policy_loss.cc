@@ -13,11 +13,9 @@ namespace {
 
 constexpr int64_t kBatch = 16;  // sequences a task
 
-bool is_extremum(int index) {
-  return index == LAP_DIAG_S_MAX_ABS || index == LAP_DIAG_GRAD_ABS_MAX || index == LAP_DIAG_RATIO_MAX ||
-         index == LAP_DIAG_IMPORTANCE_MAX || index == LAP_DIAG_POSITIVE_S_MAX_ABS ||
-         index == LAP_DIAG_NEGATIVE_S_MAX_ABS;
-}
+constexpr int kExtrema[] = {LAP_DIAG_S_MAX_ABS,          LAP_DIAG_GRAD_ABS_MAX,
+                            LAP_DIAG_RATIO_MAX,          LAP_DIAG_IMPORTANCE_MAX,
+                            LAP_DIAG_POSITIVE_S_MAX_ABS, LAP_DIAG_NEGATIVE_S_MAX_ABS};
 
 struct Workspace {
   double* diagnostics;  // [B, LAP_DIAG_COUNT]
@@ -87,10 +85,11 @@ void couple_pairs(const lap_policy_loss_args& args, Pull* pulls, double* diagnos
 
 void merge_diagnostics(const double* partial, int64_t sequences, double* total) {
   for (int64_t i = 0; i < sequences; ++i) {
-    for (int d = 0; d < LAP_DIAG_COUNT; ++d) {
-      const double value = partial[i * LAP_DIAG_COUNT + d];
-      total[d] = is_extremum(d) ? std::max(total[d], value) : total[d] + value;
-    }
+    for (int d = 0; d < LAP_DIAG_COUNT; ++d) total[d] += partial[i * LAP_DIAG_COUNT + d];
+  }
+  for (const int d : kExtrema) {
+    total[d] = 0;
+    for (int64_t i = 0; i < sequences; ++i) total[d] = std::max(total[d], partial[i * LAP_DIAG_COUNT + d]);
   }
 }
 

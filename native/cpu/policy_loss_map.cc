@@ -96,18 +96,19 @@ struct SequenceMap {
     }
     const PolicyTerm<double> term = policy_term<double>(objective, token.logp, r, token.advantage, quality);
     const double c = importance_of(token.t), factor = token.weight * c;
-    if (diagnostics != nullptr) count(term, c, diagnostics);
+    if (diagnostics != nullptr) count(term, token.advantage, c, diagnostics);
     const bool through = runs_through_sequence();
     return {factor * term.value, factor * (term.by_logp + (through ? 0 : term.by_ratio)),
             through ? factor * term.by_ratio : 0};
   }
 
-  void count(const PolicyTerm<double>& term, double c, double* diagnostics) const {
+  void count(const PolicyTerm<double>& term, double advantage_of_token, double c, double* diagnostics) const {
+    const bool dual = objective.gate == LAP_GATE_CLIP_SURROGATE &&
+                      surrogate_bounds<double>(objective, advantage_of_token).dual;
     diagnostics[LAP_DIAG_CLIPPED] += term.stopped;
     diagnostics[LAP_DIAG_RATIO_OVERFLOW] += term.overflow;
     diagnostics[LAP_DIAG_CLIPPED_LOW] += term.below;
-    diagnostics[LAP_DIAG_CLIPPED_HIGH] += term.above;
-    diagnostics[LAP_DIAG_CLIPPED_DUAL] += term.dual;
+    diagnostics[dual ? LAP_DIAG_CLIPPED_DUAL : LAP_DIAG_CLIPPED_HIGH] += term.above;
     diagnostics[LAP_DIAG_RATIO_TOKENS] += term.ratio > 0;
     diagnostics[LAP_DIAG_RATIO_SUM] += term.ratio;
     diagnostics[LAP_DIAG_RATIO_MAX] = std::max(diagnostics[LAP_DIAG_RATIO_MAX], term.ratio);

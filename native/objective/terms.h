@@ -9,17 +9,19 @@
 namespace lapidary {
 
 LAP_HD double select(bool condition, double a, double b) { return condition ? a : b; }
+LAP_HD double limited(double x, double low, double high) { return x < low ? low : x > high ? high : x; }
+LAP_HD double magnitude(double x) { return fabs(x); }
 LAP_HD double exponential(double x) { return exp(x); }
 LAP_HD double logarithm(double x) { return log(x); }
 
 struct ExpParts {
-  double exp, minus_one, minus_linear;
+  double minus_one, minus_linear;
 };
 LAP_HD ExpParts exp_parts(double x) {
   const double minus_one = expm1(x);
   // Below 1e-3 the difference would lose what the first terms of its series keep.
   const bool small = fabs(x) < 1e-3;
-  return {minus_one + 1, minus_one, small ? x * x * (0.5 + x * (1. / 6 + x / 24)) : minus_one - x};
+  return {minus_one, small ? x * x * (0.5 + x * (1. / 6 + x / 24)) : minus_one - x};
 }
 
 #define LAP_TERM LAP_HD
