@@ -47,6 +47,13 @@ constexpr int64_t kGemmDepth = 256;
 // meet in one set of the first-level cache) and at most kPanelDepth long.
 constexpr int64_t kPanelDepth = 264;
 constexpr int64_t kPanelStride = kPanelDepth + 16;
+
+// The bytes [begin, end) of `rows` rows of the weight, of which the next panel is made: fetched into the
+// second-level cache while a product runs, since copying them from memory would stand still.
+struct PanelAhead {
+  const char* first = nullptr;
+  int64_t stride = 0, rows = 0, begin = 0, end = 0;
+};
 constexpr int64_t kMaxStrip = 64;
 
 // How the lanes of a strip turn logits into exponentials: e^((x - offset) / temperature).
@@ -149,12 +156,12 @@ struct Implementation {
   // panel[r][k] = data[first + r * stride + k], as f32.
   void (*copy_panel)(const void* data, lap_dtype dtype, int64_t first, int64_t stride, int64_t rows,
                      int64_t depth, float* panel);
-  // out[r][:] (+)= sum_k panel[r][k] * strip[k][:].
+  // out[r][:] (+)= sum_k panel[r][k] * strip[k][:]; fetches `ahead` meanwhile.
   void (*panel_times_strip)(const float* panel, const float* strip, int64_t rows, int64_t depth,
-                            bool accumulate, float* out);
-  // out[c][:] += sum_r panel[r][c] * strip[r][:].
+                            bool accumulate, const PanelAhead& ahead, float* out);
+  // out[c][:] += sum_r panel[r][c] * strip[r][:]; fetches `ahead` meanwhile.
   void (*panel_transposed_times_strip)(const float* panel, const float* strip, int64_t rows, int64_t columns,
-                                       float* out);
+                                       const PanelAhead& ahead, float* out);
   // out[r][c] (+)= sum over `count` strips, strip_size floats apart, and their lanes of strip[r][lane] *
   // tokens[lane][c], c < columns <= tile_columns; `tokens` holds tile_columns floats per lane.
   void (*strips_times_tokens)(const float* strips, int64_t strip_size, int64_t count, const float* tokens,

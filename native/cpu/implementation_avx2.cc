@@ -11,6 +11,7 @@
 #include "core/numerics.h"
 #include "cpu/features.h"
 #include "cpu/implementation.h"
+#include "cpu/tile_avx2.h"
 
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
@@ -26,8 +27,7 @@
 #define LAP_FMA(a, b, c) ((Vector)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
 #define LAP_MAX(a, b) ((Vector)_mm256_max_ps((__m256)(a), (__m256)(b)))
 #define LAP_MIN(a, b) ((Vector)_mm256_min_ps((__m256)(a), (__m256)(b)))
-// In place and in this order: left alone, the compiler loads ahead until a tile's sums do not fit the
-// registers.
+// The rest of a tile's steps, in place for the same reason as the four.
 #define LAP_TILE_FMA(a, b, sum) asm volatile("vfmadd231ps %2, %1, %0" : "+x"(sum) : "x"(a), "x"(b))
 #define LAP_SQRT(v) ((Vector)_mm256_sqrt_ps((__m256)(v)))
 #define LAP_WIDE_LANES 8

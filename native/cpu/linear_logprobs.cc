@@ -96,13 +96,20 @@ class Forward {
       head_.copy_panel(index, p, panel);
       for (int64_t s = begin; s < end; ++s) {
         float* strip = out + (s - begin) * stride;
-        head_.cpu.panel_times_strip(panel, tokens.at(head_, s, p), count, head_.part_depth(p), p > 0, strip);
+        head_.cpu.panel_times_strip(panel, tokens.at(head_, s, p), count, head_.part_depth(p), p > 0,
+                                    ahead(index, p, s - begin, end - begin), strip);
         if (p + 1 < head_.parts()) continue;
         const int64_t row = s * lanes;
         absorb(indices_ + start + row, row, std::min(lanes, tokens.rows - row), index * head_.block(), count,
                strip, partials + row);
       }
     }
+  }
+
+  // Of the panel after (index, p).
+  PanelAhead ahead(int64_t index, int64_t p, int64_t s, int64_t strips) const {
+    const bool last = p + 1 == head_.parts();
+    return head_.ahead(last ? index + 1 : index, last ? 0 : p + 1, s, strips);
   }
 
   // Adds a block of logits to the statistics of its rows. The targets are kept apart: -inf adds nothing.

@@ -1,8 +1,8 @@
 // Backward of the linear log-probs: gradients of the logits strip by strip, multiplied into dhidden and
 // dweight. 4 T H V operations are the floor with kept logits, 6 T H V where they are computed again. Rows go
-// through in chunks; the vocabulary in super-blocks, in three phases each: the weight into panels, every
-// strip's gradients (and its share of dhidden), every part of dweight. An element's sum runs in the order of
-// the vocabulary, or of the tokens, whoever computes it.
+// through in chunks; the vocabulary in super-blocks, in two phases each: the gradients of every strip, then
+// their products, every part of dhidden and of dweight for itself. An element's sum runs in the order of the
+// vocabulary, or of the tokens, whoever computes it.
 #include <cstring>
 
 #include "cpu/element.h"
@@ -27,7 +27,7 @@ class Backward {
     indices_ = carver_.take<int64_t>(args.rows);
     own_ = carver_.take<float>(chunk_);
     lanes_ = carver_.take<StripGradient>(strips);
-    panels_ = carver_.take<float>(kSuperBlock * head_.parts() * head_.panel_size());
+    panels_ = carver_.take<float>(pool.threads() * head_.panel_size());
     gradients_ = carver_.take<float>(strips * gradient_size());
     if (args.kept == nullptr) packed_ = carver_.take<float>(TokenStrips::size(head_, chunk_));
     if (args.dhidden != nullptr) dhidden_ = carver_.take<float>(strips * dhidden_size());
@@ -54,7 +54,10 @@ class Backward {
   }
 
  private:
-  int64_t gradient_size() const { return kSuperBlock * head_.block() * head_.lanes(); }
+  // One tile more than it holds: strips a power of two apart would share a few sets of the first-level cache.
+  int64_t gradient_size() const {
+    return (kSuperBlock * head_.block() + head_.cpu.tile_rows) * head_.lanes();
+  }
   int64_t dhidden_size() const { return round_to(args_.width, head_.cpu.tile_rows) * head_.lanes(); }
   int64_t column_tiles() const { return divide_up(args_.width, head_.lanes()); }
 
@@ -67,12 +70,8 @@ class Backward {
     const bool fresh = start == 0 && !args_.accumulate_dweight;
     for (int64_t first = 0; first < head_.blocks() && !pool_.is_cancelled(); first += kSuperBlock) {
       const int64_t blocks = std::min(kSuperBlock, head_.blocks() - first);
-      if (args_.kept == nullptr || args_.dhidden != nullptr) copy_panels(first, blocks);
-      const int64_t share = divide_up(tokens.strips, 2 * pool_.threads());
-      pool_.parallel_for(divide_up(tokens.strips, share), [&](int64_t task, int) {
-        strips(tokens, start, first, blocks, task * share, std::min(tokens.strips, (task + 1) * share));
-      });
-      if (args_.dweight != nullptr) add_to_weight(tokens, first, blocks, !fresh);
+      gradients(tokens, start, first, blocks);
+      products(tokens, first, blocks, !fresh);
     }
     if (args_.dhidden != nullptr && !pool_.is_cancelled()) scatter(indices, rows);
   }
@@ -85,7 +84,7 @@ class Backward {
       const int64_t first = args_.targets[t] * args_.weight_stride + p * head_.part;
       head_.cpu.copy_panel(args_.weight, args_.dtype, first, args_.weight_stride, 1, head_.part_depth(p),
                            panel);
-      head_.cpu.panel_times_strip(panel, tokens.at(head_, s, p), 1, head_.part_depth(p), p > 0, strip);
+      head_.cpu.panel_times_strip(panel, tokens.at(head_, s, p), 1, head_.part_depth(p), p > 0, {}, strip);
     }
     if (args_.transform.softcap != 0) head_.cpu.cap_strip(strip, 1, args_.transform.softcap);
     return strip[lane];
@@ -140,39 +139,68 @@ class Backward {
     });
   }
 
-  float* panel(int64_t block, int64_t p) {
-    return panels_ + (block * head_.parts() + p) * head_.panel_size();
-  }
-
-  void copy_panels(int64_t first, int64_t blocks) {
-    pool_.parallel_for(blocks * head_.parts(), [&](int64_t task, int) {
-      const int64_t block = task / head_.parts(), p = task % head_.parts();
-      head_.copy_panel(first + block, p, panel(block, p));
-    });
-  }
-
   float* gradient_of(int64_t s, int64_t block) {
     return gradients_ + s * gradient_size() + block * head_.block() * head_.lanes();
   }
 
-  // The strips [begin, end) over a super-block: gradients of the logits, and their share of dhidden. A panel
-  // serves all strips while it is in cache.
-  void strips(const TokenStrips& tokens, int64_t start, int64_t first, int64_t blocks, int64_t begin,
-              int64_t end) {
-    for (int64_t block = 0; block < blocks; ++block) {
-      const int64_t count = head_.block_rows(first + block);
-      for (int64_t p = 0; p < head_.parts() && args_.kept == nullptr; ++p) {
-        for (int64_t s = begin; s < end; ++s)
-          head_.cpu.panel_times_strip(panel(block, p), tokens.at(head_, s, p), count, head_.part_depth(p),
-                                      p > 0, gradient_of(s, block));
-      }
+  float* panel_of(int worker) { return panels_ + worker * head_.panel_size(); }
+
+  // A task is one block for some of the strips: with more threads than blocks, panels are copied anew.
+  void gradients(const TokenStrips& tokens, int64_t start, int64_t first, int64_t blocks) {
+    const int64_t shares = std::min(tokens.strips, divide_up(2 * pool_.threads(), blocks));
+    const int64_t share = divide_up(tokens.strips, shares);
+    pool_.parallel_for(blocks * shares, [&](int64_t task, int worker) {
+      const int64_t block = task / shares, begin = task % shares * share;
+      const int64_t end = std::min(tokens.strips, begin + share);
+      if (args_.kept == nullptr) logits(tokens, first, block, begin, end, panel_of(worker));
       for (int64_t s = begin; s < end; ++s)
         strip_gradient(tokens, start, first + block, s, gradient_of(s, block));
-      for (int64_t p = 0; p < head_.parts() && args_.dhidden != nullptr; ++p) {
-        for (int64_t s = begin; s < end; ++s)
-          head_.cpu.panel_transposed_times_strip(
-              panel(block, p), gradient_of(s, block), count, head_.part_depth(p),
-              dhidden_ + s * dhidden_size() + p * head_.part * head_.lanes());
+    });
+  }
+
+  void logits(const TokenStrips& tokens, int64_t first, int64_t block, int64_t begin, int64_t end,
+              float* panel) {
+    for (int64_t p = 0; p < head_.parts() && begin < end; ++p) {
+      head_.copy_panel(first + block, p, panel);
+      for (int64_t s = begin; s < end; ++s) {
+        const PanelAhead ahead =
+            p + 1 < head_.parts() ? head_.ahead(first + block, p + 1, s - begin, end - begin) : PanelAhead{};
+        head_.cpu.panel_times_strip(panel, tokens.at(head_, s, p), head_.block_rows(first + block),
+                                    head_.part_depth(p), p > 0, ahead, gradient_of(s, block));
+      }
+    }
+  }
+
+  // The tasks of dhidden, which are longer, come first.
+  void products(const TokenStrips& tokens, int64_t first, int64_t blocks, bool accumulate) {
+    const int64_t shares = divide_up(2 * pool_.threads(), head_.parts());
+    const int64_t share = divide_up(tokens.strips, shares);
+    const int64_t of_hidden = args_.dhidden == nullptr ? 0 : head_.parts() * shares;
+    const int64_t column_shares = divide_up(column_tiles(), kColumnsPerTask);
+    const int64_t of_weight = args_.dweight == nullptr ? 0 : blocks * column_shares;
+    pool_.parallel_for(of_hidden + of_weight, [&](int64_t task, int worker) {
+      if (task < of_hidden) {
+        const int64_t begin = task / head_.parts() * share;
+        add_to_hidden(first, blocks, task % head_.parts(), begin, std::min(tokens.strips, begin + share),
+                      panel_of(worker));
+        return;
+      }
+      const int64_t block = (task - of_hidden) / column_shares;
+      const int64_t begin = (task - of_hidden) % column_shares * kColumnsPerTask;
+      const int64_t end = std::min(column_tiles(), begin + kColumnsPerTask);
+      for (int64_t tile = begin; tile < end; ++tile) weight_tile(tokens, first, block, tile, accumulate);
+    });
+  }
+
+  // Part p of the width for the strips [begin, end): a panel serves all strips while it is in cache.
+  void add_to_hidden(int64_t first, int64_t blocks, int64_t p, int64_t begin, int64_t end, float* panel) {
+    for (int64_t block = 0; block < blocks && begin < end; ++block) {
+      head_.copy_panel(first + block, p, panel);
+      for (int64_t s = begin; s < end; ++s) {
+        head_.cpu.panel_transposed_times_strip(
+            panel, gradient_of(s, block), head_.block_rows(first + block), head_.part_depth(p),
+            head_.ahead(first + block + 1, p, s - begin, end - begin),
+            dhidden_ + s * dhidden_size() + p * head_.part * head_.lanes());
       }
     }
   }
@@ -195,15 +223,6 @@ class Backward {
       const bool here = local >= 0 && local < count && args_.dlogp[t] != 0.f;
       if (here) out[local * lanes + lane] = own_[s * lanes + lane];
     }
-  }
-
-  void add_to_weight(const TokenStrips& tokens, int64_t first, int64_t blocks, bool accumulate) {
-    const int64_t shares = divide_up(column_tiles(), kColumnsPerTask);
-    pool_.parallel_for(blocks * shares, [&](int64_t task, int) {
-      const int64_t block = task / shares, begin = task % shares * kColumnsPerTask;
-      const int64_t end = std::min(column_tiles(), begin + kColumnsPerTask);
-      for (int64_t tile = begin; tile < end; ++tile) weight_tile(tokens, first, block, tile, accumulate);
-    });
   }
 
   void weight_tile(const TokenStrips& tokens, int64_t first, int64_t block, int64_t tile, bool accumulate) {

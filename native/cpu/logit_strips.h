@@ -51,7 +51,16 @@ struct LinearHead {
     cpu.copy_panel(weight, dtype, block_index * block() * weight_stride + p * part, weight_stride,
                    block_rows(block_index), part_depth(p), panel);
   }
+  // What strip `s` of `strips` fetches of a panel; nothing where there is no such block.
+  PanelAhead ahead(int64_t block_index, int64_t p, int64_t s, int64_t strips) const {
+    if (block_index >= blocks()) return {};
+    const int64_t size = dtype == LAP_F32 ? 4 : 2, lines = divide_up(part_depth(p) * size, kLine);
+    const int64_t first = (block_index * block() * weight_stride + p * part) * size;
+    return {static_cast<const char*>(weight) + first, weight_stride * size, block_rows(block_index),
+            lines * s / strips * kLine, lines * (s + 1) / strips * kLine};
+  }
 
+  static constexpr int64_t kLine = 64;
   const Implementation& cpu;
   const void *hidden, *weight;
   lap_dtype dtype;
