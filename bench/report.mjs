@@ -1,12 +1,12 @@
 // The results as Markdown tables.
 import { floorSeconds } from './ceilings.mjs';
 
-const percent = (value) => `${(100 * value).toFixed(0)} %`;
+export const percent = (value) => `${(100 * value).toFixed(0)} %`;
 const milliseconds = (seconds) => (seconds < 0.1 ? (seconds * 1e3).toFixed(2) : (seconds * 1e3).toFixed(0));
 const mebibytes = (bytes) =>
   bytes === null || bytes === undefined ? '–' : `${Math.round(bytes / 2 ** 20)} MiB`;
 
-function table(header, rows) {
+export function table(header, rows) {
   const line = (cells) => `| ${cells.join(' | ')} |`;
   return [line(header), line(header.map(() => '---')), ...rows.map(line)].join('\n');
 }

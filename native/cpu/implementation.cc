@@ -8,6 +8,8 @@ namespace lapidary {
 extern const Implementation kAvx512Implementation;
 extern const Implementation kAvx2Implementation;
 extern const Implementation kWideImplementation;
+#elif defined(__aarch64__)
+extern const Implementation kNeonImplementation;
 #endif
 extern const Implementation kPortableImplementation;
 
@@ -19,6 +21,8 @@ const Implementation* const* implementations() {
 #if defined(LAP_TEST_IMPLEMENTATIONS)
     &kWideImplementation,
 #endif
+#elif defined(__aarch64__)
+    &kNeonImplementation,
 #endif
     &kPortableImplementation,
     nullptr

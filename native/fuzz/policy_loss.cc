@@ -14,6 +14,19 @@ lap_objective objective(Input& in) {
   out.sequence_term = static_cast<lap_sequence_term>(in.between(0, 7));
   out.sequence_anchor = static_cast<lap_anchor>(in.between(0, 3));
   out.tau = in.flip() ? 0.001f : in.any_float();
+  if (in.flip()) return out;
+  for (float* bound : {&out.dual_clip, &out.ratio_cap, &out.kl_coefficient, &out.importance_high})
+    *bound = in.flip() ? 1.5f : in.any_float();
+  out.kl = static_cast<lap_kl>(in.between(0, 5));
+  out.kl_gradient = static_cast<lap_kl_gradient>(in.between(0, 4));
+  out.kl_anchor = static_cast<lap_anchor>(in.between(0, 3));
+  out.kl_ratio_anchor = static_cast<lap_anchor>(in.between(0, 3));
+  out.ratio_level = static_cast<lap_level>(in.between(0, 3));
+  out.importance = static_cast<lap_importance>(in.between(0, 2));
+  out.importance_level = static_cast<lap_level>(in.between(0, 2));
+  out.importance_outside = static_cast<lap_outside>(in.between(0, 2));
+  out.token_mask = static_cast<lap_token_mask>(in.between(0, 4));
+  out.mask_anchor = static_cast<lap_anchor>(in.between(0, 3));
   return out;
 }
 
@@ -23,7 +36,8 @@ void fill(Input& in, lap_policy_loss_args* args) {
   args->sequences = in.between(0, 4);
   int64_t* offsets = in.buffer<int64_t>(args->sequences + 1);
   offsets[0] = 0;
-  for (int64_t i = 0; i < args->sequences; ++i) offsets[i + 1] = offsets[i] + in.between(0, 5);
+  for (int64_t i = 0; i < args->sequences; ++i)
+    offsets[i + 1] = offsets[i] + in.between(0, in.flip() ? 5 : 40);
   args->cu_seqlens = offsets;
   args->tokens = offsets[args->sequences];
   args->logp = in.floats(args->tokens);

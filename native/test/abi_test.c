@@ -85,6 +85,44 @@ static void policy_loss(lap_context* ctx) {
   free(args.workspace);
 }
 
+/* Every implementation in the library is run where this CPU has it, and refused where not. */
+static int each_implementation(void) {
+  int supported = 0, first = 1;
+  int32_t index;
+  const char* name;
+  for (index = 0; (name = lap_implementation_name(index)) != NULL; ++index) {
+    lap_context* ctx = NULL;
+    lap_context_options options;
+    const int runs = lap_implementation_supported(index);
+    memset(&options, 0, sizeof options);
+    options.struct_size = sizeof options;
+    options.implementation = name;
+    options.threads = 2;
+    printf("-- %s: %s\n", name, runs ? "supported" : "not supported");
+    check((lap_context_create(&options, &ctx) == LAP_OK) == runs,
+          "a context where it is supported, and only there");
+    if (!runs) continue;
+    ++supported;
+    check(strcmp(lap_context_implementation(ctx), name) == 0 && lap_context_threads(ctx) == 2,
+          "as asked for");
+    log_probs(ctx);
+    policy_loss(ctx);
+    lap_context_destroy(ctx);
+    if (!first) continue;
+    first = 0;
+    options.implementation = NULL;
+    check(lap_context_create(&options, &ctx) == LAP_OK, "a context of the best");
+    check(strcmp(lap_context_implementation(ctx), name) == 0, "which is the first supported");
+    lap_context_destroy(ctx);
+  }
+  check(index > 0 && strcmp(lap_implementation_name(index - 1), "portable") == 0, "the last is portable");
+  check(lap_implementation_supported(index - 1) == 1, "and always supported");
+  check(lap_implementation_supported(index) == 0 && lap_implementation_supported(-1) == 0,
+        "none past the ends");
+  check(lap_implementation_name(-1) == NULL, "nor a name");
+  return supported;
+}
+
 int main(void) {
   lap_context* ctx = NULL;
   lap_context_options options;
@@ -94,12 +132,7 @@ int main(void) {
   check(lap_abi_version() == LAP_ABI_VERSION, "the library is of the headers' ABI version");
   check(lap_context_create(&options, &ctx) == LAP_INVALID_ARGUMENT && ctx == NULL,
         "an unknown implementation");
-  options.implementation = "portable";
-  options.threads = 2;
-  check(lap_context_create(&options, &ctx) == LAP_OK && lap_context_threads(ctx) == 2, "a context");
-  log_probs(ctx);
-  policy_loss(ctx);
-  lap_context_destroy(ctx);
+  check(each_implementation() > 0, "at least one runs here");
   printf("%d passed, %d failed\n", passed, failed);
   return failed == 0 ? 0 : 1;
 }

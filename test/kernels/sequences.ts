@@ -8,7 +8,7 @@ import { floats, normal } from './batches.ts';
 const f32 = Math.fround;
 
 /** A token whose log-ratios are of order `drift`; weights are 1, beta or 0, as NSA gives them. */
-function randomToken(random: Random, drift: number, keep: number): OracleToken {
+export function randomToken(random: Random, drift: number, keep: number): OracleToken {
   const logp = f32(-3 * random.next());
   const near = (): number => Math.min(f32(logp - drift * normal(random)), f32(-0.001));
   const weight = random.next() < 0.5 ? 1 : f32(random.pick([0.5, -1, -0.3, 0, 2 * random.next() - 1]));

@@ -43,13 +43,14 @@ export function linear({ folder, rows, vocab, width, sequences, dtype }) {
   const backward = (gradient, options) =>
     linearLogprobsBackwardSync({ ...input, ...out, dlogp: gradient }, options);
   const outputs = { dhidden, dweight };
-  // 56 MiB at V = 151,936; whole sequences need room for a sequence.
-  const few = keptLogits(96, vocab);
-  const sequenceRows = keptLogits(Math.ceil(rows / sequences), vocab);
-  const withGradient = (frozenHead) =>
+  // 56 MiB at V = 151,936, within the 64 MiB that are the default; and 241 MiB, within the 256 MiB that are the
+  // default for whole sequences.
+  const few = keptLogits(Math.min(96, rows), vocab);
+  const many = keptLogits(Math.min(416, rows), vocab);
+  const withGradient = (kept, frozenHead) =>
     linearLogprobsWithGradientSync(
       { ...input, rowWeights: dlogp },
-      { kept: few, frozenHead, out: { ...out, dhidden, ...(frozenHead ? {} : { dweight }) } },
+      { kept, frozenHead, out: { ...out, dhidden, ...(frozenHead ? {} : { dweight }) } },
     );
   const all = () => ({ logp: out.logp.data, dhidden: dhidden.data, dweight: dweight.data });
   return {
@@ -57,10 +58,17 @@ export function linear({ folder, rows, vocab, width, sequences, dtype }) {
     'forward and backward': {
       'one call, logits kept by 96 rows': {
         run: () => {
-          withGradient(false);
+          withGradient(few, false);
           return all();
         },
         holds: [dhidden.data, dweight.data, few.data],
+      },
+      'one call, logits kept by 416 rows': {
+        run: () => {
+          withGradient(many, false);
+          return all();
+        },
+        holds: [dhidden.data, dweight.data, many.data],
       },
       'two calls, logits computed twice': {
         run: () => {
@@ -72,13 +80,13 @@ export function linear({ folder, rows, vocab, width, sequences, dtype }) {
       },
     },
     'forward and backward, weights from S': {
-      'one call, logits kept by sequence': {
+      'one call, logits kept by sequences of up to 416 rows': {
         run: () => {
           const places = { logp: out.logp, dlogp: fromSequences, ...outputs };
-          linearPolicyLossSync({ ...input, ...batch }, { kept: sequenceRows, out: places });
+          linearPolicyLossSync({ ...input, ...batch }, { kept: many, out: places });
           return all();
         },
-        holds: [dhidden.data, dweight.data, sequenceRows.data],
+        holds: [dhidden.data, dweight.data, many.data],
       },
       'three calls, logits computed twice': {
         run: () => {
@@ -93,7 +101,7 @@ export function linear({ folder, rows, vocab, width, sequences, dtype }) {
     'forward and backward, frozen head': {
       'one call, logits kept by 96 rows': {
         run: () => {
-          withGradient(true);
+          withGradient(few, true);
           return { logp: out.logp.data, dhidden: dhidden.data };
         },
         holds: [dhidden.data, few.data],

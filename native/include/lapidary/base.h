@@ -37,7 +37,7 @@ typedef struct lap_context lap_context;
 typedef struct lap_context_options {
   size_t struct_size;
   int32_t threads;            /* 0: one per core that the process may use */
-  const char* implementation; /* NULL: the best this CPU supports; else "avx512", "avx2", "portable" */
+  const char* implementation; /* NULL: the best this CPU supports; else a name, see below */
 } lap_context_options;
 
 LAP_API lap_status lap_context_create(const lap_context_options* options, lap_context** out);
@@ -46,8 +46,8 @@ LAP_API void lap_context_destroy(lap_context* ctx);
 LAP_API const char* lap_error_message(const lap_context* ctx);
 LAP_API const char* lap_context_implementation(const lap_context* ctx);
 LAP_API int32_t lap_context_threads(const lap_context* ctx);
-/* The implementations in this library, best first: the name at `index`, NULL past the end; and whether this
- * CPU can run it, 1 or 0. The last is always supported. */
+/* The implementations in this library, best first: the name at `index` ("avx512" and "avx2", or "neon", then
+ * "portable"), NULL past the end; and whether this CPU can run it, 1 or 0. The last is always supported. */
 LAP_API const char* lap_implementation_name(int32_t index);
 LAP_API int32_t lap_implementation_supported(int32_t index);
 /* A flag polled between tiles: non-zero stops the running call with LAP_CANCELLED. NULL: none. */

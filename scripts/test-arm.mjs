@@ -1,0 +1,27 @@
+// Cross-compiles the native tests for 64-bit Arm (build/arm) and runs them in the user-mode emulator QEMU. Needs
+// Debian's g++-aarch64-linux-gnu and qemu-user; says that it is skipped where they are missing.
+import { spawnSync } from 'node:child_process';
+
+const COMPILER = 'aarch64-linux-gnu-g++';
+const EMULATOR = 'qemu-aarch64';
+
+function run(command, args) {
+  const { status, error } = spawnSync(command, args, { stdio: 'inherit' });
+  if (error) throw error;
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+const isHere = (program) => spawnSync(program, ['--version'], { stdio: 'ignore' }).status === 0;
+const missing = [COMPILER, EMULATOR].filter((program) => !isHere(program));
+if (missing.length > 0) {
+  console.log(`skipped: no ${missing.join(', no ')} (Debian: g++-aarch64-linux-gnu, qemu-user)`);
+  process.exit(0);
+}
+run('cmake', [
+  ...['-S', '.', '-B', 'build/arm', '-DCMAKE_BUILD_TYPE=Release'],
+  ...['-DCMAKE_SYSTEM_NAME=Linux', '-DCMAKE_SYSTEM_PROCESSOR=aarch64', `-DCMAKE_CXX_COMPILER=${COMPILER}`],
+  '-DCMAKE_C_COMPILER=aarch64-linux-gnu-gcc',
+  ...['-DCMAKE_EXE_LINKER_FLAGS=-static', `-DCMAKE_CROSSCOMPILING_EMULATOR=${EMULATOR}`],
+]);
+run('cmake', ['--build', 'build/arm', '--parallel']);
+run('ctest', ['--test-dir', 'build/arm', '--output-on-failure']);
