@@ -1,6 +1,6 @@
-// Prints a results file again: `node bench/show.mjs FILE` all of it, with `--summary` the README's table.
+// Prints results files again: `node bench/show.mjs FILE...` all of them, with `--summary` the README's table, in
+// which an operation is as the last file has it.
 import { readFileSync } from 'node:fs';
-import { pathToFileURL } from 'node:url';
 import { markdown, percent, table } from './report.mjs';
 
 const TITLES = {
@@ -20,7 +20,7 @@ const title = ({ operation, inputs }) =>
   (inputs.includes('random') ? TITLES : LINEAR_TITLES)[operation] ?? `${operation}, loss and gradient`;
 
 /** The fastest form of each operation and type, with all threads. */
-function fastest(rows) {
+function fastest({ rows }) {
   const threads = Math.max(...rows.map((row) => row.threads));
   const best = new Map();
   for (const row of rows) {
@@ -28,7 +28,7 @@ function fastest(rows) {
     const key = `${title(row)}|${row.inputs.startsWith('bf16') ? 'bf16' : 'f32'}`;
     if (!(best.get(key)?.seconds <= row.seconds)) best.set(key, row);
   }
-  return { threads, best };
+  return best;
 }
 
 function cell(row) {
@@ -39,8 +39,8 @@ function cell(row) {
 }
 
 /** The table of the README. */
-export function summary(report) {
-  const { threads, best } = fastest(report.rows);
+function summary(reports) {
+  const best = new Map(reports.flatMap((report) => [...fastest(report)]));
   const operations = [...new Set([...best.keys()].map((key) => key.split('|')[0]))];
   const header = ['', 'f32, ms', 'of ceiling', 'best peer', 'bf16, ms', 'of ceiling', 'best peer'];
   const rows = operations.map((name) => [
@@ -48,12 +48,10 @@ export function summary(report) {
     ...cell(best.get(`${name}|f32`)),
     ...cell(best.get(`${name}|bf16`)),
   ]);
-  const { machine } = report;
-  return `${machine.cpu}, ${threads} cores, ${report.library.implementation}; ${report.shapes}:\n\n${table(header, rows)}`;
+  return table(header, rows);
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const [file] = process.argv.slice(2).filter((arg) => arg !== '--summary');
-  const report = JSON.parse(readFileSync(file, 'utf8'));
-  console.log(process.argv.includes('--summary') ? summary(report) : markdown(report));
-}
+const given = process.argv.slice(2);
+const files = given.filter((arg) => arg !== '--summary');
+const reports = files.map((file) => JSON.parse(readFileSync(file, 'utf8')));
+console.log(given.includes('--summary') ? summary(reports) : reports.map(markdown).join('\n\n'));
