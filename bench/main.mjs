@@ -140,7 +140,7 @@ async function main() {
     const summary = {
       quick: options.quick,
       machine: about,
-      library: devices()[0],
+      library: { ...devices()[0], addon: undefined }, // a path of this machine
       versions: providers.versions,
     };
     Object.assign(summary, { shapes, ceilings, rows, failures: failuresOf(results), policy });
