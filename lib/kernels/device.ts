@@ -4,7 +4,7 @@ import { addon, addonLocation, callSync, type NativeArguments } from './native.t
 
 export interface Device {
   kind: 'cpu';
-  /** The instruction set in use: "avx512", "avx2" or "portable". */
+  /** The instruction set in use: "avx512", "avx2", "neon" or "portable". */
   implementation: string;
   threads: number;
   /** All that this CPU supports, best first. */
