@@ -71,7 +71,7 @@ struct SequenceMap {
   }
 
   bool runs_through_sequence() const {
-    return objective.ratio_level != LAP_LEVEL_TOKEN && !objective.through_token;
+    return is_ratio_gate(objective) && objective.ratio_level != LAP_LEVEL_TOKEN && !objective.through_token;
   }
 
   // The slope of the sequence's log-ratio by one of its tokens.
@@ -195,7 +195,7 @@ bool has_row_form(const lap_policy_loss_args& args) {
   const bool of_tokens =
       objective.ratio_level == LAP_LEVEL_TOKEN &&
       (objective.gate == LAP_GATE_CLIP_SURROGATE || objective.gate == LAP_GATE_CLIP_WEIGHT);
-  const bool gate = of_tokens || objective.gate == LAP_GATE_NONE || objective.gate == LAP_GATE_UNIT;
+  const bool gate = of_tokens || !is_ratio_gate(objective);
   const bool kl =
       objective.kl == LAP_KL_NONE || (objective.kl <= LAP_KL_K3 && objective.kl_gradient == LAP_KL_OWN &&
                                       objective.kl_input_bound == 0 && objective.kl_output_bound == 0);

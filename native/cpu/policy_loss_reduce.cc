@@ -50,7 +50,7 @@ lap_sequence_stats reduce_sequence(const Implementation& implementation, const l
   } else {
     stats.kept = sum_kept(args, span, [](int64_t) { return 1.0; });
   }
-  if (objective.gate != LAP_GATE_UNIT && objective.gate != LAP_GATE_NONE) {
+  if (is_ratio_gate(objective)) {
     stats.ratio_sum = ratio_sum(args, span, args.advantages == nullptr ? 0 : args.advantages[i]);
   }
   if (objective.importance != LAP_IMPORTANCE_NONE && objective.importance_level != LAP_LEVEL_TOKEN) {

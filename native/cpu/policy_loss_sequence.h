@@ -25,6 +25,11 @@ inline bool is_kept(const lap_policy_loss_args& args, int64_t t) {
   return args.mask == nullptr || args.mask[t] != 0;
 }
 
+// Where it is not, the fields of the ratio mean nothing and are not checked.
+inline bool is_ratio_gate(const lap_objective& objective) {
+  return objective.gate != LAP_GATE_UNIT && objective.gate != LAP_GATE_NONE;
+}
+
 // What the sequence term gives one sequence.
 struct Pull {
   double slope;   // to each kept token, before the scale

@@ -49,7 +49,7 @@ static void log_probs(lap_context* ctx) {
 static void policy_loss(lap_context* ctx) {
   const int64_t cu_seqlens[2] = {0, 3};
   const float logp[3] = {-1, -2, -3}, ref[3] = {-1.5f, -2, -4}, weights[3] = {1, 0.5f, 1};
-  const float advantage = -0.5f, scale = 1.0f / 3;
+  const float advantage = -0.5f, scale = 1.0f / 3, spoilt[3] = {-0.5f, (float)NAN, -0.5f};
   lap_sequence_stats stats;
   float dlogp[3];
   double diagnostics[LAP_DIAG_COUNT];
@@ -79,6 +79,12 @@ static void policy_loss(lap_context* ctx) {
   for (t = 0; t < 3; ++t) {
     check(fabs(dlogp[t] - scale * (0.5 * weights[t] + 0.1 * 1.5)) < 1e-7, "g = N (tau S - w A)");
   }
+  args.token_advantages = spoilt;
+  args.objective.ratio_level = LAP_LEVEL_GEOMETRIC;
+  check(lap_policy_loss(ctx, &args) == LAP_OK && dlogp[1] != dlogp[1] && dlogp[0] == dlogp[0],
+        "a gate without ratio ignores its level, even beside NaN");
+  args.token_advantages = NULL;
+  args.objective.ratio_level = LAP_LEVEL_TOKEN;
   args.ref_logp = NULL;
   check(lap_policy_loss(ctx, &args) == LAP_INVALID_ARGUMENT, "a missing anchor is refused");
   check(strstr(lap_error_message(ctx), "ref_logp") != NULL, "and named");
