@@ -65,21 +65,14 @@ function withOdd(odd: Partial<OracleToken>): OracleSequence[] {
 
 describe.each(IMPLEMENTATIONS)('long rows, %s', (implementation) => {
   describe.each(OBJECTIVES)(`%s (seed ${SEED})`, (name, objective) => {
-    it('without weights and mask: float64, and the bits of a mask of ones', () => {
+    it.each([
+      ['without weights', unweighted, false],
+      ['with weights', weighted, true],
+    ] as const)('without a mask, %s: float64, and the bits of a mask of ones', (form, sequences, weights) => {
       use(implementation);
-      const given = pack(objective, unweighted);
-      const got = policyLossSync(withoutMask(given, false));
-      expectOracle(`${name}, plain`, objective, unweighted, got);
-      const masked = policyLossSync(given);
-      expectSameBits('dlogp', got.dlogp.data, masked.dlogp.data);
-      expect(got.diagnostics).toEqual(masked.diagnostics);
-    });
-
-    it('with weights alone: float64, and the bits of a mask of ones', () => {
-      use(implementation);
-      const given = pack(objective, weighted);
-      const got = policyLossSync(withoutMask(given, true));
-      expectOracle(`${name}, weighted`, objective, weighted, got);
+      const given = pack(objective, sequences);
+      const got = policyLossSync(withoutMask(given, weights));
+      expectOracle(`${name}, ${form}`, objective, sequences, got);
       const masked = policyLossSync(given);
       expectSameBits('dlogp', got.dlogp.data, masked.dlogp.data);
       expect(got.diagnostics).toEqual(masked.diagnostics);
