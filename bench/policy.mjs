@@ -1,4 +1,4 @@
-// Tokens a second of the built-in policy at the sizes of examples/generated.toml: training (forward, policy loss,
+// Tokens a second of the built-in policy at the sizes of examples/demo.toml: training (forward, policy loss,
 // backward, step) and sampling.
 import { objectives } from '../dist/index.js';
 import { packTokens } from '../dist/policy/pack.js';

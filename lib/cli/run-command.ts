@@ -1,19 +1,28 @@
 import path from 'node:path';
-import { loadConfig } from '../run/config.ts';
-import { terminalProgress } from '../run/progress.ts';
+import { loadConfig } from '../run/load-config.ts';
+import type { StageName } from '../run/pipeline.ts';
+import { streamProgress } from '../run/progress.ts';
 import { run } from '../run/run.ts';
-import { interruptSignal, parseArguments } from './arguments.ts';
+import { EXIT, interruptSignal, parseArguments } from './arguments.ts';
 
-export async function runCommand(args: string[]): Promise<void> {
-  const { positionals, out, set } = parseArguments(args, ['out', 'set'], 1);
-  const config = loadConfig(positionals[0]!, set);
-  const root = out ?? path.join('runs', `${config.name}-${timestamp()}`);
-  await run(config, { out: root, progress: terminalProgress(process.stdout), signal: interruptSignal() });
-}
-
-/** 20261122-213000, local time. */
-export function timestamp(now = new Date()): string {
-  const two = (value: number) => String(value).padStart(2, '0');
-  const date = `${now.getFullYear()}${two(now.getMonth() + 1)}${two(now.getDate())}`;
-  return `${date}-${two(now.getHours())}${two(now.getMinutes())}${two(now.getSeconds())}`;
+/** `run`, or the pipeline up to one stage: the directory is the same, so that a later command goes on from there. */
+export function stageCommand(until: StageName) {
+  return async (args: string[]): Promise<void> => {
+    const { positionals, out, set, json } = parseArguments(args, ['out', 'set', 'json'], 1);
+    const config = loadConfig(positionals[0]!, set);
+    const root = out ?? path.join('runs', config.name);
+    // With --json standard output is the manifest's alone.
+    const progress = streamProgress(json ? process.stderr : process.stdout);
+    const { manifest, complete } = await run(config, {
+      out: root,
+      until,
+      progress,
+      signal: interruptSignal(),
+    });
+    if (json) process.stdout.write(`${JSON.stringify({ directory: root, ...manifest }, null, 2)}\n`);
+    else process.stdout.write(`\nrun directory: ${root}\nlook at it:    lapidary show ${root}\n`);
+    if (complete) return;
+    process.stderr.write('lapidary: part of the work is missing; the same command tries it again\n');
+    process.exitCode = EXIT.partial;
+  };
 }

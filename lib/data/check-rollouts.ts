@@ -23,22 +23,34 @@ export class RolloutChecker {
 
   /** Throws ERR_LAPIDARY_DATA naming file, line and field. */
   check(row: Rollout, line: number): void {
-    this.#checkIdentity(row, line);
-    this.#checkLogprobs(row, 'behavior_logprobs', line);
-    this.#checkLogprobs(row, 'ref_logprobs', line);
-    this.#checkKind(row, line);
+    this.checkTogether([row], line);
   }
 
-  #checkIdentity(row: Rollout, line: number): void {
-    const first = this.#lineOfId.get(row.rollout_id);
+  /** Checks the rollouts of one line. They are remembered only if all are sound, so a refused line leaves no trace. */
+  checkTogether(rows: readonly Rollout[], line: number): void {
+    const own = new Set<string>();
+    for (const row of rows) {
+      this.#checkIdentity(row, line, own);
+      this.#checkLogprobs(row, 'behavior_logprobs', line);
+      this.#checkLogprobs(row, 'ref_logprobs', line);
+      this.#checkKind(row, line);
+      own.add(row.rollout_id);
+    }
+    for (const row of rows) {
+      this.#lineOfId.set(row.rollout_id, line);
+      if (!this.#promptOfGroup.has(row.group_id)) {
+        this.#promptOfGroup.set(row.group_id, { promptId: row.prompt_id, line });
+      }
+    }
+  }
+
+  #checkIdentity(row: Rollout, line: number, ofThisLine: ReadonlySet<string>): void {
+    const first = ofThisLine.has(row.rollout_id) ? line : this.#lineOfId.get(row.rollout_id);
     if (first !== undefined) {
       throw dataError(this.#file, line, 'rollout_id', `${row.rollout_id} is already on line ${first}`);
     }
-    this.#lineOfId.set(row.rollout_id, line);
     const group = this.#promptOfGroup.get(row.group_id);
-    if (group === undefined) {
-      this.#promptOfGroup.set(row.group_id, { promptId: row.prompt_id, line });
-    } else if (group.promptId !== row.prompt_id) {
+    if (group !== undefined && group.promptId !== row.prompt_id) {
       const problem = `group ${row.group_id} has another prompt on line ${group.line}; rollouts that share a baseline answer one prompt`;
       throw dataError(this.#file, line, 'group_id', problem);
     }

@@ -2,9 +2,11 @@ import { z } from 'zod';
 import { dataError } from '../errors.ts';
 import { RolloutChecker, type RolloutCheckOptions } from './check-rollouts.ts';
 import { contentId } from './ids.ts';
-import { type JsonlRow, readJsonl } from './jsonl.ts';
+import type { JsonlRow } from './jsonl.ts';
 import { validateRow } from './parse-row.ts';
+import { attempt, type OnBadRow } from './read-rows.ts';
 import { type Prompt, Rollout } from './records.ts';
+import { readRows } from './tables.ts';
 
 /** One response a row, question and gold answer beside it. Columns not named here are kept on the rollout. */
 export const FlatRow = z.looseObject({
@@ -26,14 +28,14 @@ export interface RolloutSet {
 
 /** Reads a flat file. Its `prompt_id` becomes group_id; prompt_id and rollout_id are content hashes. */
 export async function importFlat(path: string, options: RolloutCheckOptions = {}): Promise<RolloutSet> {
-  return collectFlat(readJsonl(path, FlatRow), path, options);
+  return collectFlat(readRows(path, FlatRow), path, options);
 }
 
 /** The same over rows that were read elsewhere. */
 export async function collectFlat(
   rows: AsyncIterable<JsonlRow<FlatRow>>,
   file: string,
-  options: RolloutCheckOptions = {},
+  options: RolloutCheckOptions & { onBadRow?: OnBadRow } = {},
 ): Promise<RolloutSet> {
   const checker = new RolloutChecker(file, options);
   const prompts = new Map<string, Prompt>();
@@ -44,9 +46,13 @@ export async function collectFlat(
     const group =
       row.prompt_id ?? contentId({ prompt_id: prompt.prompt_id, iteration: 0, model: row.model ?? null });
     const position = sizeOfGroup.get(group) ?? 0;
+    const rollout = attempt(() => {
+      const made = rolloutOf(row, prompt.prompt_id, group, row.sample_index ?? position, file, line);
+      checker.check(made, line);
+      return made;
+    }, options.onBadRow);
+    if (rollout === undefined) continue;
     sizeOfGroup.set(group, position + 1);
-    const rollout = rolloutOf(row, prompt.prompt_id, group, row.sample_index ?? position, file, line);
-    checker.check(rollout, line);
     if (!prompts.has(prompt.prompt_id)) prompts.set(prompt.prompt_id, prompt);
     rollouts.push(rollout);
   }

@@ -3,8 +3,9 @@ import { dataError, LapidaryError } from '../errors.ts';
 import { RolloutChecker, type RolloutCheckOptions } from './check-rollouts.ts';
 import { contentId } from './ids.ts';
 import { importFlat, type RolloutSet } from './import-flat.ts';
-import { readJsonl } from './jsonl.ts';
+
 import { Prompt, Rollout } from './records.ts';
+import { readRows } from './tables.ts';
 
 export interface LoadRolloutsOptions extends RolloutCheckOptions {
   /** The prompts table; needed with a rollouts table, refused with a flat file, which brings its own. */
@@ -28,7 +29,7 @@ export async function loadRollouts(path: string, options: LoadRolloutsOptions = 
 }
 
 async function formOf(path: string): Promise<'flat' | 'table'> {
-  for await (const { row, line } of readJsonl(path, z.looseObject({}))) {
+  for await (const { row, line } of readRows(path, z.looseObject({}))) {
     const present = (fields: string[]) => fields.filter((field) => row[field] !== undefined).length;
     const [flat, table] = [present(FLAT_FIELDS), present(TABLE_FIELDS)];
     // prompt_id may stand in both. A row that lacks fields of the nearer form is told so when it is checked.
@@ -54,7 +55,7 @@ async function loadTable(path: string, options: LoadRolloutsOptions): Promise<Ro
   const prompts = await loadPrompts(options.prompts);
   const checker = new RolloutChecker(path, options);
   const rollouts: Rollout[] = [];
-  for await (const { row, line } of readJsonl(path, StoredRollout)) {
+  for await (const { row, line } of readRows(path, StoredRollout)) {
     if (!prompts.has(row.prompt_id)) {
       throw dataError(path, line, 'prompt_id', `${row.prompt_id} is not in ${options.prompts}`);
     }
@@ -71,7 +72,7 @@ async function loadTable(path: string, options: LoadRolloutsOptions): Promise<Ro
 
 async function loadPrompts(path: string): Promise<Map<string, Prompt>> {
   const prompts = new Map<string, Prompt>();
-  for await (const { row, line } of readJsonl(path, Prompt)) {
+  for await (const { row, line } of readRows(path, Prompt)) {
     if (prompts.has(row.prompt_id))
       throw dataError(path, line, 'prompt_id', `${row.prompt_id} is given twice`);
     prompts.set(row.prompt_id, row);

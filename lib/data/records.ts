@@ -76,6 +76,8 @@ export const StepVerdict = z.looseObject({
   label: z.union([z.literal(1), z.literal(0), z.literal(-1)]),
   /** Whether the step corrects an earlier error; kept, so that propagation can be applied again without new calls. */
   recovers: z.boolean().nullish(),
+  /** 'step' (also where absent): the step's own content. 'prefix': the response up to the step's end. */
+  scope: z.enum(['step', 'prefix']).nullish(),
   score: z.number().nullish(),
   reason: z.string().nullish(),
 });

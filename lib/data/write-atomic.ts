@@ -24,9 +24,14 @@ export async function writeChunksAtomic(
     await syncDirectory(dirname(path));
   } catch (cause) {
     await rm(temporary, { force: true }).catch(() => {});
-    if (!isSystemError(cause)) throw cause;
-    throw new LapidaryError('ERR_LAPIDARY_IO', `${path}: cannot be written: ${cause.message}`, { cause });
+    throw writeError(path, cause);
   }
+}
+
+/** What the operating system refused, as ERR_LAPIDARY_IO; any other error unchanged. */
+export function writeError(path: string, cause: unknown): unknown {
+  if (!isSystemError(cause)) return cause;
+  return new LapidaryError('ERR_LAPIDARY_IO', `${path}: cannot be written: ${cause.message}`, { cause });
 }
 
 async function writeSynced(

@@ -3,7 +3,6 @@ import { packTokens } from '../policy/pack.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { verifyAnswer } from '../verify/verify-answer.ts';
-import { bootstrapMean, type Interval } from './interval.ts';
 
 export interface EvaluateOptions {
   policy: Policy;
@@ -20,9 +19,7 @@ export interface EvaluateOptions {
 
 export interface Evaluation {
   rows: EvalRow[];
-  /** pass@1: the mean over prompts of the share of right samples, with a bootstrap interval over prompts. */
-  passAt1: Interval;
-  /** The share of each prompt, for paired comparisons. */
+  /** The share of right samples of each prompt; their mean is pass@1 (avg@n). */
   perPrompt: number[];
 }
 
@@ -53,5 +50,5 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
     greedy: temperature === 0,
   }));
   const perPrompt = passed.map((count) => count / samplesPerPrompt);
-  return { rows, passAt1: bootstrapMean(perPrompt), perPrompt };
+  return { rows, perPrompt };
 }

@@ -1,20 +1,8 @@
 import { LapidaryError } from '../errors.ts';
+import { type AgreementTable, addVote, noCounts, tableOf } from './agreement-table.ts';
 import type { StepLabel } from './judge.ts';
 
-/** What two judges said of the same units (steps, or tokens), where both said something. */
-export interface AgreementTable {
-  bothRight: number;
-  onlyFirstRight: number;
-  onlySecondRight: number;
-  bothWrong: number;
-  total: number;
-  /** Left out because at least one of the two abstained. */
-  excluded: number;
-  /** Share of `total` on which they agree; null where there is nothing to compare. */
-  agreement: number | null;
-  /** Cohen's kappa; null where chance alone would give full agreement, which leaves it undefined. */
-  kappa: number | null;
-}
+export type { AgreementTable } from './agreement-table.ts';
 
 export interface PairAgreement {
   first: string;
@@ -47,28 +35,13 @@ export function agreement(judges: readonly JudgeLabels[], tokenCounts?: readonly
 }
 
 function tabulate(
-  a: readonly StepLabel[],
-  b: readonly StepLabel[],
+  first: readonly StepLabel[],
+  second: readonly StepLabel[],
   weight: (k: number) => number,
 ): AgreementTable {
-  let [bothRight, onlyFirstRight, onlySecondRight, bothWrong, excluded] = [0, 0, 0, 0, 0];
-  for (const [k, own] of a.entries()) {
-    const other = b[k]!;
-    const w = weight(k);
-    if (own === 'abstain' || other === 'abstain') excluded += w;
-    else if (own === 'right' && other === 'right') bothRight += w;
-    else if (own === 'right') onlyFirstRight += w;
-    else if (other === 'right') onlySecondRight += w;
-    else bothWrong += w;
-  }
-  const total = bothRight + onlyFirstRight + onlySecondRight + bothWrong;
-  const counts = { bothRight, onlyFirstRight, onlySecondRight, bothWrong, total, excluded };
-  if (total === 0) return { ...counts, agreement: null, kappa: null };
-  const observed = (bothRight + bothWrong) / total;
-  const firstRight = (bothRight + onlyFirstRight) / total;
-  const secondRight = (bothRight + onlySecondRight) / total;
-  const chance = firstRight * secondRight + (1 - firstRight) * (1 - secondRight);
-  return { ...counts, agreement: observed, kappa: chance === 1 ? null : (observed - chance) / (1 - chance) };
+  const counts = noCounts();
+  for (const [k, label] of first.entries()) addVote(counts, label, second[k]!, weight(k));
+  return tableOf(counts);
 }
 
 function checkLength(argument: string, given: number, expected: number): void {

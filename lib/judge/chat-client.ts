@@ -1,8 +1,14 @@
-import { z } from 'zod';
 import { LapidaryError } from '../errors.ts';
+import type { AbstainClass } from './abstain-class.ts';
+import type { CallOutcome } from './adaptive-concurrency.ts';
+import { readKey } from './api-key.ts';
+import { type Attempt, post } from './chat-post.ts';
+import type { ChatTokens, Exchange } from './chat-response.ts';
+import { systemClock } from './clock.ts';
+import { type CostLedger, costOf, type Reservation, type TokenPrices } from './cost-ledger.ts';
+import { EndpointLimiter, type Permit } from './endpoint-limiter.ts';
 import type { ChatMessage } from './llm-prompt.ts';
-import type { AbstainClass } from './parse-llm-verdicts.ts';
-import { type RetryPolicy, retryDelay } from './retry-delay.ts';
+import { askedDelay, type RetryPolicy, retryDelay } from './retry-delay.ts';
 
 export interface ChatClientOptions {
   url: URL;
@@ -11,132 +17,150 @@ export interface ChatClientOptions {
   timeoutMs: number;
   maxAttempts: number;
   retry: RetryPolicy;
+  limiter?: EndpointLimiter;
+  /** Absent: nothing is priced. */
+  spend?: { ledger: CostLedger; prices: TokenPrices };
+  /** Longest body read, after decompression. Default 8 MiB. */
+  maxBodyBytes?: number;
 }
 
 /** `content` is null where the model refused or said nothing. */
-export type ChatReply =
-  | { ok: true; content: string | null; finishReason: string | null; usage: ChatUsage }
-  | { ok: false; failure: AbstainClass };
+export type ChatReply = (
+  | { ok: true; content: string | null; finishReason: 'stop' | 'length' }
+  | { ok: false; failure: AbstainClass; contextTokens?: number }
+) & { usage: ChatUsage };
 
-export interface ChatUsage {
-  promptTokens: number;
-  completionTokens: number;
+export interface ChatUsage extends ChatTokens {
+  /** HTTP requests sent. */
+  requests: number;
+  /** Costs by the prices, with the worst case for answers that came without a bill; 0 without prices. */
+  costUsd: number;
 }
 
-/** Only what is used; endpoints differ in the rest. */
-const Completion = z.object({
-  choices: z
-    .array(
-      z.object({
-        finish_reason: z.string().nullish(),
-        message: z.object({ content: z.string().nullish(), refusal: z.string().nullish() }),
-      }),
-    )
-    .min(1),
-  usage: z.object({ prompt_tokens: z.number().nullish(), completion_tokens: z.number().nullish() }).nullish(),
-});
+type ChatBody = { messages: ChatMessage[]; max_tokens: number } & Record<string, unknown>;
 
-/** Statuses that no repetition cures and that concern every request alike. */
-const CONFIGURATION = new Map([
-  [401, 'the key is missing or not accepted'],
-  [403, 'the key may not use this endpoint or model'],
-  [404, 'there is no such endpoint or model'],
-]);
-type Attempt = ChatReply | { retry: AbstainClass; headers: Headers | null };
+const BYTES_PER_TOKEN = 3;
 
-/** Posts one request to an OpenAI-compatible chat endpoint, repeating what can be cured by repetition. */
+/** Tokens of messages, roughly: prose has four bytes a token, LaTeX and digits fewer. */
+export function estimateTokens(messages: readonly ChatMessage[]): number {
+  const bytes = messages.reduce((sum, { content }) => sum + Buffer.byteLength(content) + 16, 0);
+  return Math.ceil(bytes / BYTES_PER_TOKEN);
+}
+
+/**
+ * Posts one question to an OpenAI-compatible chat endpoint, within its limits and the spend cap, repeating what can be
+ * cured by repetition. Throws ERR_LAPIDARY_JUDGE where nothing can: a refused key, no such model, an empty account.
+ */
 export async function chat(
-  body: { messages: ChatMessage[] } & Record<string, unknown>,
+  body: ChatBody,
   options: ChatClientOptions,
   signal?: AbortSignal,
 ): Promise<ChatReply> {
   const key = readKey(options.apiKeyEnv);
+  const { sleep, now = systemClock.now } = options.retry;
+  const limiter = options.limiter ?? new EndpointLimiter({}, { now, sleep });
+  const usage: ChatUsage = {
+    ...{ promptTokens: 0, completionTokens: 0, cachedPromptTokens: 0 },
+    ...{ requests: 0, costUsd: 0 },
+  };
   for (let attempt = 1; ; attempt++) {
     signal?.throwIfAborted();
-    const result = await post(JSON.stringify(body), key, options, signal);
-    if (!('retry' in result)) return result;
-    if (attempt >= options.maxAttempts) return { ok: false, failure: result.retry };
-    await options.retry.sleep(retryDelay(attempt, result.headers, options.retry), signal);
+    const { exchange, headers } = await attemptOnce(body, key, { ...options, limiter }, usage, signal);
+    if (exchange.kind === 'completion')
+      return { ok: true, content: exchange.content, finishReason: exchange.finish, usage };
+    if (exchange.kind !== 'failure') throw fatal(exchange, options, limiter);
+    const { failure, again, contextTokens } = exchange;
+    if (!again || attempt >= options.maxAttempts)
+      return { ok: false, failure, usage, ...(contextTokens === undefined ? {} : { contextTokens }) };
+    // A wish to wait holds for every call to the endpoint, and was noted when it came; other pauses are this call's.
+    if (askedDelay(headers, options.retry) === null)
+      await options.retry.sleep(retryDelay(attempt, null, options.retry), signal);
   }
 }
 
-async function post(
-  body: string,
+async function attemptOnce(
+  body: ChatBody,
   key: string | null,
-  options: ChatClientOptions,
+  options: ChatClientOptions & { limiter: EndpointLimiter },
+  usage: ChatUsage,
   signal: AbortSignal | undefined,
 ): Promise<Attempt> {
-  const timeout = AbortSignal.timeout(options.timeoutMs);
-  const either = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
-  const headers: Record<string, string> = { 'content-type': 'application/json' };
-  if (key !== null) headers.authorization = `Bearer ${key}`;
+  const estimate = { promptTokens: estimateTokens(body.messages), completionTokens: body.max_tokens };
+  const { spend, limiter } = options;
+  const reservation = await spend?.ledger.reserve(costOf(estimate, spend.prices), signal);
+  if (reservation === null) {
+    const exchange: Exchange = { kind: 'failure', failure: 'spend-cap', again: false, charged: false };
+    return { exchange, headers: null };
+  }
+  let permit: Permit;
   try {
-    const response = await fetch(options.url, { method: 'POST', headers, body, signal: either });
-    // Read in any case: an unread body keeps the connection.
-    const text = await response.text();
-    if (response.ok) return readCompletion(withoutKey(text, key));
-    return readStatus(response, options);
+    permit = await limiter.admit(estimate.promptTokens + estimate.completionTokens, signal);
   } catch (error) {
-    if (signal?.aborted === true) throw signal.reason;
-    if (LapidaryError.isInstance(error)) throw error;
-    return { retry: timeout.aborted ? 'timeout' : 'network', headers: null };
+    reservation?.release();
+    throw error;
   }
-}
-
-function readStatus(response: Response, options: ChatClientOptions): Attempt {
-  const { status, headers } = response;
-  const configuration = CONFIGURATION.get(status);
-  if (configuration !== undefined) {
-    // The body is left out: some servers repeat the key in it. So is the query, which may hold one.
-    const where = `${options.url.origin}${options.url.pathname}`;
-    const from = options.apiKeyEnv === null ? 'no key was sent' : `the key came from ${options.apiKeyEnv}`;
-    throw new LapidaryError('ERR_LAPIDARY_JUDGE', `${where}: HTTP ${status}: ${configuration} (${from})`);
-  }
-  if (status === 429 || status === 529) return { retry: 'rate-limited', headers };
-  if (status === 408) return { retry: 'timeout', headers };
-  if (status >= 500) return { retry: 'http-5xx', headers };
-  // 400, 413, 422: this request is not to the server's taste (too long, as a rule); others may be.
-  return { ok: false, failure: `http-${status}` };
-}
-
-function readCompletion(text: string): ChatReply {
-  let value: unknown;
+  usage.requests++;
+  let attempt: Attempt;
   try {
-    value = JSON.parse(text);
-  } catch {
-    return { ok: true, content: text, finishReason: null, usage: { promptTokens: 0, completionTokens: 0 } };
+    attempt = await post(JSON.stringify(body), key, options, signal);
+  } catch (error) {
+    // Aborted by the caller: the request was sent, so it may be charged.
+    permit.settle('other', estimate.promptTokens);
+    reservation?.settleUnknown();
+    throw error;
   }
-  const completion = Completion.safeParse(value);
-  if (!completion.success) return { ok: false, failure: 'malformed' };
-  const { choices, usage } = completion.data;
-  const { message, finish_reason } = choices[0]!;
-  const silent = message.refusal != null || finish_reason === 'content_filter';
-  return {
-    ok: true,
-    content: silent || (message.content ?? '').trim() === '' ? null : message.content!,
-    finishReason: finish_reason ?? null,
-    usage: { promptTokens: usage?.prompt_tokens ?? 0, completionTokens: usage?.completion_tokens ?? 0 },
-  };
+  const asked = askedDelay(attempt.headers, options.retry);
+  if (asked !== null && attempt.exchange.kind === 'failure' && attempt.exchange.again) limiter.pause(asked);
+  book(attempt.exchange, { reservation, permit, usage, estimate, options });
+  return attempt;
 }
 
-/** Should a server echo the key, it must not end up in a stored reason. Placeholders ("EMPTY") are ordinary words. */
-function withoutKey(text: string, key: string | null): string {
-  return key === null || key.length < 12 ? text : text.replaceAll(key, '[key]');
+function book(
+  exchange: Exchange,
+  call: {
+    reservation: Reservation | undefined;
+    permit: Permit;
+    usage: ChatUsage;
+    estimate: { promptTokens: number; completionTokens: number };
+    options: ChatClientOptions;
+  },
+): void {
+  const { reservation, permit, usage, estimate, options } = call;
+  const tokens = exchange.kind === 'completion' ? exchange.tokens : null;
+  if (tokens !== null) {
+    usage.promptTokens += tokens.promptTokens;
+    usage.completionTokens += tokens.completionTokens;
+    usage.cachedPromptTokens += tokens.cachedPromptTokens;
+    const cost = options.spend === undefined ? 0 : costOf(tokens, options.spend.prices);
+    usage.costUsd += cost;
+    reservation?.settle(cost);
+    permit.settle('success', tokens.promptTokens + tokens.completionTokens);
+    return;
+  }
+  const charged = exchange.kind === 'completion' || (exchange.kind === 'failure' && exchange.charged);
+  if (charged) usage.costUsd += reservation?.settleUnknown() ?? 0;
+  else reservation?.release();
+  permit.settle(outcomeOf(exchange), charged ? estimate.promptTokens + estimate.completionTokens : 0);
 }
 
-/** The key is read when it is needed and never kept, so that no dump of the judge shows it. */
-function readKey(variable: string | null): string | null {
-  if (variable === null) return null;
-  const key = process.env[variable]?.trim();
-  if (key === undefined || key === '') {
-    throw new LapidaryError('ERR_LAPIDARY_JUDGE', `apiKeyEnv: environment variable ${variable} is not set`, {
-      argument: 'apiKeyEnv',
-    });
-  }
-  // Checked here because fetch would quote a bad header, key and all, in its error.
-  if (!/^[\x21-\x7e]+$/.test(key)) {
-    const problem = `apiKeyEnv: environment variable ${variable} holds characters that no key can have`;
-    throw new LapidaryError('ERR_LAPIDARY_JUDGE', problem, { argument: 'apiKeyEnv' });
-  }
-  return key;
+function outcomeOf(exchange: Exchange): CallOutcome {
+  if (exchange.kind === 'completion') return 'success';
+  if (exchange.kind !== 'failure') return 'other';
+  return exchange.failure === 'rate-limited' || exchange.failure === 'timeout' ? 'overload' : 'other';
+}
+
+function fatal(
+  exchange: Extract<Exchange, { kind: 'configuration' | 'quota' }>,
+  options: ChatClientOptions,
+  limiter: EndpointLimiter,
+): LapidaryError {
+  // The body is left out: some servers repeat the key in it. So is the query, which may hold one.
+  const where = `${options.url.origin}${options.url.pathname}: HTTP ${exchange.status}`;
+  const from = options.apiKeyEnv === null ? 'no key was sent' : `the key came from ${options.apiKeyEnv}`;
+  if (exchange.kind === 'configuration')
+    return new LapidaryError('ERR_LAPIDARY_JUDGE', `${where}: ${exchange.why} (${from})`);
+  const problem = `${where}: the account's quota or credit is used up (${from}); this is no rate limit, waiting does not help`;
+  const error = new LapidaryError('ERR_LAPIDARY_JUDGE', problem);
+  limiter.close(error);
+  return error;
 }

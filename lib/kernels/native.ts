@@ -24,7 +24,16 @@ export type KernelCall =
 
 /** A policy's native half; lib/policy/policy.ts is its only user. */
 export type NativePolicy = Record<
-  'forward' | 'backward' | 'zeroGradients' | 'step' | 'sample' | 'read' | 'write' | 'describe' | 'setStep',
+  | 'forward'
+  | 'backward'
+  | 'zeroGradients'
+  | 'step'
+  | 'stepCount'
+  | 'setStepCount'
+  | 'sample'
+  | 'read'
+  | 'write'
+  | 'describe',
   NativeCall
 >;
 

@@ -3,7 +3,7 @@ import { kernelDefaults } from '../kernels/environment.ts';
 import { addon, callAsync, callSync, type NativeArguments, type NativePolicy } from '../kernels/native.ts';
 import { describe, Tensor } from '../kernels/tensor.ts';
 
-/** Sizes of the built-in decoder-only transformer (RMSNorm, rotary embeddings, SwiGLU, untied head). */
+/** Sizes of the built-in decoder-only transformer (RMSNorm, rotary embeddings, SwiGLU). */
 export interface PolicyConfig {
   vocab: number;
   width: number;
@@ -14,6 +14,8 @@ export interface PolicyConfig {
   maxContext: number;
   ropeTheta?: number;
   normEpsilon?: number;
+  /** The head shares the embedding's matrix; there is no `lm_head.weight` then. */
+  tiedHead?: boolean;
 }
 
 export interface PolicyOptions {
@@ -51,6 +53,11 @@ export interface SampleOptions {
   temperature?: number;
   eosId: number;
   seed: number;
+  /**
+   * [B], whole numbers of 0 or more. Where given, the samples of a prompt depend on its own seed and not on `seed` or
+   * on the prompt's place among the others.
+   */
+  promptSeeds?: Float64Array;
   signal?: AbortSignal;
 }
 
@@ -78,11 +85,21 @@ export class Policy {
 
   constructor(config: PolicyConfig, options: PolicyOptions = {}) {
     checkKeys('config', config, [
-      ...['vocab', 'width', 'layers', 'heads', 'mlpWidth', 'maxContext', 'ropeTheta', 'normEpsilon'],
+      ...[
+        'vocab',
+        'width',
+        'layers',
+        'heads',
+        'mlpWidth',
+        'maxContext',
+        'ropeTheta',
+        'normEpsilon',
+        'tiedHead',
+      ],
     ]);
     checkKeys('options', options, ['seed', 'threads', 'implementation']);
     const defaults = kernelDefaults();
-    this.config = { ropeTheta: 10_000, normEpsilon: 1e-5, ...config };
+    this.config = { ropeTheta: 10_000, normEpsilon: 1e-5, tiedHead: false, ...config };
     const args = {
       ...this.config,
       seed: checkInteger('seed', options.seed ?? 0, 0, Number.MAX_SAFE_INTEGER),
@@ -130,9 +147,19 @@ export class Policy {
     return (await callAsync(this.#bound('step'), args, undefined)) as number;
   }
 
-  /** Samples responses; the same seed gives the same ones whatever the batch and thread count. */
+  /** AdamW steps so far, which the correction of its moments' bias depends on; set it where the moments are. */
+  get stepCount(): number {
+    return callSync(this.#bound('stepCount'), {}) as number;
+  }
+
+  set stepCount(count: number) {
+    checkInteger('stepCount', count, 0, Number.MAX_SAFE_INTEGER);
+    callSync(this.#bound('setStepCount'), { count });
+  }
+
+  /** Samples responses; the same seed gives the same ones whatever the thread count. */
   async sample(prompts: PackedTokens, options: SampleOptions): Promise<Sample[]> {
-    const { samplesPerPrompt, maxNewTokens, temperature = 1, eosId, seed, signal } = options;
+    const { samplesPerPrompt, maxNewTokens, temperature = 1, eosId, seed, promptSeeds, signal } = options;
     checkInteger('samplesPerPrompt', samplesPerPrompt, 1, 2 ** 31);
     checkInteger('maxNewTokens', maxNewTokens, 1, this.config.maxContext);
     checkNumber('temperature', temperature, 0, 1e6);
@@ -144,6 +171,7 @@ export class Policy {
     const args = {
       ...packedArguments(prompts),
       ...{ samplesPerPrompt, maxNewTokens, temperature, eosId, seed },
+      ...(promptSeeds === undefined ? {} : { promptSeeds: checkSeeds(promptSeeds, prompts) }),
       ...{ ids: ids.data, logprobs: logprobs.data, lengths: lengths.data },
     };
     await callAsync(this.#bound('sample'), args, signal);
@@ -196,6 +224,14 @@ export class Policy {
     return (args: NativeArguments, cancel?: Int32Array) =>
       cancel === undefined ? handle[name](args) : handle[name](args, cancel);
   }
+}
+
+function checkSeeds(seeds: Float64Array, prompts: PackedTokens): Float64Array {
+  const expected = prompts.cuSeqlens.length - 1;
+  if (!(seeds instanceof Float64Array) || seeds.length !== expected) {
+    fail('promptSeeds', `a Float64Array of ${expected} seeds, one per prompt`, describe(seeds));
+  }
+  return seeds;
 }
 
 function packedArguments({ tokens, cuSeqlens }: PackedTokens): NativeArguments {

@@ -1,23 +1,23 @@
-import { type Objective, objectives } from '../kernels/objectives.ts';
+import { type ObjectiveSpec, objectiveSpec } from '../train/objective-spec.ts';
 import type { Method } from './config.ts';
 
-/** The objective a method names. Its constraint is anchored on the policy that training starts from. */
-export function objectiveOf(method: Method): Objective {
-  const tau = method.tau === undefined ? {} : { tau: method.tau };
-  switch (method.objective) {
-    case 'bcpgNsa':
-      return objectives.bcpgNsa(tau);
-    case 'bcpg':
-      return objectives.bcpg(tau);
-    case 'reinforce':
-      return objectives.reinforce();
-    case 'rft':
-      return objectives.rft();
-    case 'grpo':
-      return objectives.grpo({
-        ...(method.clip_low === undefined ? {} : { clipLow: method.clip_low }),
-        ...(method.clip_high === undefined ? {} : { clipHigh: method.clip_high }),
-        anchor: 'ref',
-      });
-  }
+/** What a method trains with: its keys beside those of the schema are the objective's options. */
+export function objectiveOf(method: Method): ObjectiveSpec {
+  return objectiveSpec(method.objective, optionsOf(method));
+}
+
+/** What of a method the objective reads; the rest says how its rows are labelled and where it is reported. */
+export function optionsOf(method: Method): Record<string, number | string | boolean> {
+  const {
+    name: _n,
+    table: _t,
+    iterations: _i,
+    beta: _b,
+    propagation: _p,
+    judges: _j,
+    consensus: _c,
+    ...rest
+  } = method;
+  const { objective: _o, ...options } = rest;
+  return options as Record<string, number | string | boolean>;
 }

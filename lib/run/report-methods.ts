@@ -1,84 +1,63 @@
-import { bootstrapMean, type Interval, pairedDifference } from '../evaluate/interval.ts';
-import type { RunConfig } from './config.ts';
-import type { Progress } from './progress.ts';
-import type { BaseEvaluation, MethodResult } from './run-method.ts';
+import type { SeedOutcome } from './pipeline.ts';
+import { annotationTable } from './report-annotation.ts';
+import { methodTable } from './report-table.ts';
+import { scoresOf } from './scores.ts';
+import type { Counts } from './stage.ts';
+import type { StageContext } from './stages/context.ts';
 import { formatTable } from './table.ts';
-
-export interface MethodsReport {
-  config: RunConfig;
-  base: BaseEvaluation;
-  results: readonly MethodResult[];
-  progress: Progress;
-}
 
 const fixed = (value: number) => value.toFixed(3);
 const signed = (value: number) => (value >= 0 ? '+' : '') + value.toFixed(3);
-const interval = ({ mean, low, high }: Interval) => `${fixed(mean)} [${fixed(low)}, ${fixed(high)}]`;
-const difference = ({ mean, low, high }: Interval) => `${signed(mean)} [${signed(low)}, ${signed(high)}]`;
 
-/** How log-probs moved, and pass@1 where there is something to evaluate on. */
-export function reportMethods(report: MethodsReport): void {
-  reportMovement(report);
-  if (report.base.evaluation !== null) reportEvaluation(report);
-}
-
-function reportMovement({ results, progress }: MethodsReport): void {
-  const rows = results.flatMap(({ method, trainSeed, movement }) =>
-    Object.entries(movement)
-      .filter(([, { tokens }]) => tokens > 0)
-      .map(([kind, { tokens, before, after }]) => [
-        `${method}${results.some((other) => other.trainSeed !== trainSeed) ? ` (seed ${trainSeed})` : ''}`,
-        kind,
-        String(tokens),
-        fixed(before),
-        fixed(after),
-        signed(after - before),
-      ]),
-  );
-  progress.line('\nMean log-prob per token, before and after training:');
-  progress.line(formatTable(['method', 'tokens that are', 'count', 'before', 'after', 'moved'], rows));
-}
-
-/** Per prompt, the mean over the training seeds: prompts are what the interval is over. */
-function meanPerPrompt(results: readonly MethodResult[], pick: 'evaluation' | 'greedy'): number[] {
-  const lists = results.map((result) => result[pick]!.perPrompt);
-  return lists[0]!.map((_, i) => lists.reduce((sum, list) => sum + list[i]!, 0) / lists.length);
-}
-
-function reportEvaluation({ config, base, results, progress }: MethodsReport): void {
+/** How log-probs moved in training, and, where there is something to evaluate on, the methods side by side. */
+export async function reportMethods(seeds: readonly SeedOutcome[], context: StageContext): Promise<void> {
+  if (seeds[0]?.base == null) return;
+  reportFit(seeds[0], context);
+  reportMovement(seeds, context);
+  if (seeds[0].base.evals === null) return;
+  const { config, progress } = context;
+  const scores = await scoresOf(seeds, config);
+  const over =
+    seeds.length === 1
+      ? 'one seed: the 95 % intervals are over prompts and say nothing of other seeds'
+      : `${seeds.length} seeds; 95 % intervals clustered by seed and by prompt`;
   const { prompts, samples_per_prompt: samples } = config.evaluate!;
-  const byMethod = config.methods.map((method) => results.filter((result) => result.method === method.name));
-  const basePrompts = base.evaluation!.perPrompt;
-  const rows = byMethod.map((own) => {
-    const perPrompt = meanPerPrompt(own, 'evaluation');
-    return [
-      own[0]!.method,
-      interval(bootstrapMean(perPrompt)),
-      difference(pairedDifference(basePrompts, perPrompt)),
-      fixed(bootstrapMean(meanPerPrompt(own, 'greedy')).mean),
-      seedSpread(own),
-    ];
-  });
+  progress.line(`\nEvaluated on ${prompts} held-out prompts x ${samples} samples, ${over}.`);
+  for (const table of [...new Set(config.methods.map((method) => method.table))]) {
+    progress.line(`\n${table}`);
+    for (const line of await methodTable(table, scores, seeds, config)) progress.line(line);
+  }
+  for (const line of annotationTable(seeds, config)) progress.line(line);
+}
+
+/** A small policy may not hold what real models wrote; how much of it is trained on is said, not hidden. */
+function reportFit({ methods }: SeedOutcome, { config, progress }: StageContext): void {
+  const fit = methods[0]?.policy?.record?.counts.fit as Record<string, number> | undefined;
+  if (fit === undefined || fit.cut === 0) return;
+  const {
+    responses,
+    cut,
+    tokens,
+    tokens_kept: kept,
+  } = fit as Record<'responses' | 'cut' | 'tokens' | 'tokens_kept', number>;
   progress.line(
-    `\npass@1 on ${prompts} held-out prompts (${samples} samples each), 95 % interval over prompts, ` +
-      `${config.train_seeds.length} training seed(s):`,
+    `fit       ${cut} of ${responses} responses cut to the policy's ${config.policy!.max_context} tokens; ` +
+      `${kept} of ${tokens} tokens (${((100 * kept) / tokens).toFixed(0)} %) are trained on`,
   );
-  const start = ['base', interval(base.evaluation!.passAt1), '', fixed(base.greedy!.passAt1.mean), ''];
-  progress.line(formatTable(['method', 'pass@1', 'gain over base', 'greedy', 'per seed'], [start, ...rows]));
-  for (const line of comparisons(byMethod)) progress.line(line);
 }
 
-function seedSpread(own: readonly MethodResult[]): string {
-  return own.length === 1 ? '' : own.map((result) => fixed(result.evaluation!.passAt1.mean)).join(' ');
-}
-
-/** Every method against each one before it, paired by prompt; an interval across 0 decides nothing. */
-function comparisons(byMethod: readonly (readonly MethodResult[])[]): string[] {
-  return byMethod.flatMap((own, i) =>
-    byMethod.slice(0, i).map((other) => {
-      const gap = pairedDifference(meanPerPrompt(other, 'evaluation'), meanPerPrompt(own, 'evaluation'));
-      const verdict = gap.low > 0 ? 'above' : gap.high < 0 ? 'below' : 'inconclusive against';
-      return `${own[0]!.method} is ${verdict} ${other[0]!.method}: ${difference(gap)}`;
-    }),
-  );
+function reportMovement(seeds: readonly SeedOutcome[], { progress }: StageContext): void {
+  const rows = seeds[0]!.methods.flatMap(({ method, iteration, policy }) => {
+    const movement = (policy?.record?.counts.movement ?? {}) as Record<string, Counts>;
+    return Object.entries(movement)
+      .filter(([, own]) => (own.tokens as number) > 0)
+      .map(([kind, own]) => {
+        const [before, after] = [own.before as number, own.after as number];
+        const name = iteration === 0 ? method : `${method}, iteration ${iteration + 1}`;
+        return [name, kind, String(own.tokens), fixed(before), fixed(after), signed(after - before)];
+      });
+  });
+  const which = seeds.length > 1 ? `, seed ${seeds[0]!.seed}` : '';
+  progress.line(`\nMean log-prob per token, before and after training${which}:`);
+  progress.line(formatTable(['method', 'tokens that are', 'count', 'before', 'after', 'moved'], rows));
 }

@@ -1,26 +1,63 @@
 import type { Rollout } from '../data/records.ts';
-import { agreement } from '../judge/agreement.ts';
+import { agreementReport } from '../judge/agreement-report.ts';
+import { formatAgreement } from '../judge/format-agreement.ts';
 import type { StepLabel } from '../judge/judge.ts';
-import { consensusView, labelsByJudge } from '../judge/verdict-view.ts';
-import { labelReport } from '../label/label-report.ts';
-import type { Method, RunConfig } from './config.ts';
-import type { Prepared } from './prepare.ts';
+import { consensusView } from '../judge/verdict-view.ts';
+import { type LabelReport, labelReport } from '../label/label-report.ts';
+import type { Method } from './config.ts';
+import type { SeedOutcome } from './pipeline.ts';
 import type { Progress } from './progress.ts';
+import type { StageContext } from './stages/context.ts';
+import { allVerdicts, judgesOf } from './stages/label.ts';
 import { compareVerdicts, type VerdictComparison } from './verdict-comparison.ts';
 
 const percent = (share: number | null) => (share === null ? 'n/a' : `${(100 * share).toFixed(1)} %`);
 const counted = (counts: Record<StepLabel, number>) =>
   `${counts.right} right, ${counts.wrong} wrong, ${counts.abstain} abstain`;
 
-/** Counts at each stage, and agreement with the file's own labels where it has some. */
-export function reportPrepared(prepared: Prepared, config: RunConfig, progress: Progress): void {
-  const { rollouts, steps, verdicts, judges } = prepared;
-  const rules = rulesOf(config);
-  const reports = rules.map((propagation) =>
-    labelReport({ rollouts, steps, verdicts, consensus: consensusView(verdicts, { propagation }) }),
-  );
-  const report = reports[0]!;
-  const { responses, groups } = report;
+/** Counts at each stage of one seed, and agreement with the file's own labels where it has some. */
+export async function reportPrepared(outcome: SeedOutcome, context: StageContext): Promise<void> {
+  const { config, progress } = context;
+  const { prepared, seed } = outcome;
+  const { rollouts } = await prepared.verified.value();
+  const steps = await prepared.steps.value();
+  if (config.seeds.length > 1) progress.line(`\nseed ${seed}`);
+  const base = labelReport({ rollouts, steps, verdicts: [], consensus: new Map() });
+  reportResponses(base, rollouts, progress);
+  if (steps.length > 0) progress.line(`segment   ${base.steps} steps`);
+  for (const { name, judge, verdicts } of prepared.judged) {
+    const own = labelReport({ rollouts, steps, verdicts: await verdicts.value(), consensus: new Map() });
+    const labels = own.verdicts[judge.id] ?? { right: 0, wrong: 0, abstain: 0 };
+    progress.line(`judge     ${name} (${judge.id}): ${counted(labels)}`);
+  }
+  const judges = judgesOf(config, {}, prepared);
+  if (judges.length === 0) return;
+  const verdicts = await allVerdicts(judges);
+  const ids = judges.map(({ judge }) => judge.id);
+  for (const propagation of rulesOf(config.methods)) {
+    const report = agreementReport({ verdicts, steps, propagation, judges: ids });
+    const first = seed === config.seeds[0] && propagation === rulesOf(config.methods)[0];
+    // In full once; the other seeds by their first lines.
+    const lines = formatAgreement(report).trimEnd().split('\n');
+    for (const line of first ? lines : lines.slice(0, judges.length + 3)) progress.line(`          ${line}`);
+    const labels = labelReport({
+      rollouts,
+      steps,
+      verdicts,
+      consensus: consensusView(verdicts, { propagation, judges: ids }),
+    });
+    progress.line(
+      `label     ${labels.relievedTokens} of ${labels.wrongTokens} tokens in wrong responses of mixed groups relieved ` +
+        `(${percent(labels.relievedShare)}; unanimity, propagation: ${propagation})`,
+    );
+  }
+}
+
+function reportResponses(
+  { responses, groups }: LabelReport,
+  rollouts: readonly Rollout[],
+  progress: Progress,
+): void {
   progress.line(
     `verify    ${responses.total} responses: ${responses.right} right, ${responses.wrong} wrong, ${responses.unknown} unknown`,
   );
@@ -28,41 +65,12 @@ export function reportPrepared(prepared: Prepared, config: RunConfig, progress: 
   progress.line(
     `groups    ${groups.mixed} mixed, ${groups.allRight} all right, ${groups.allWrong} all wrong, ${groups.unknown} without a verdict`,
   );
-  progress.line(`segment   ${report.steps} steps`);
-  for (const judge of judges) {
-    progress.line(
-      `judge     ${judge.id}: ${counted(report.verdicts[judge.id] ?? { right: 0, wrong: 0, abstain: 0 })}`,
-    );
-  }
-  reportAgreement(prepared, progress);
-  reports.forEach(({ consensus, relievedTokens, wrongTokens, relievedShare }, i) => {
-    progress.line(`consensus ${counted(consensus)} (unanimity, propagation: ${rules[i]})`);
-    progress.line(
-      `label     ${relievedTokens} of ${wrongTokens} tokens in wrong responses of mixed groups relieved ` +
-        `(${percent(relievedShare)})`,
-    );
-  });
 }
 
-/** The propagation rules that matter to some method, in order of use. */
-function rulesOf(config: RunConfig): Method['propagation'][] {
-  const relieving = config.methods.filter((method) => method.beta !== 1);
-  return [
-    ...new Set((relieving.length > 0 ? relieving : config.methods).map(({ propagation }) => propagation)),
-  ];
-}
-
-/** Between judges, on the intrinsic verdicts. */
-function reportAgreement({ verdicts }: Prepared, progress: Progress): void {
-  const byJudge = labelsByJudge(verdicts, 'local');
-  const flat = [...byJudge].map(([id, labels]) => ({ id, labels: [...labels.values()].flat() }));
-  for (const { first, second, steps: table } of agreement(flat)) {
-    const kappa = table.kappa === null ? 'n/a' : table.kappa.toFixed(2);
-    progress.line(
-      `agreement ${first} and ${second}: ${percent(table.agreement)} of ${table.total} steps, kappa ${kappa} ` +
-        `(${table.excluded} left out: one abstained)`,
-    );
-  }
+/** The propagation rules that matter to some method, in order of use; the paper's where none relieves anything. */
+function rulesOf(methods: readonly Method[]): Method['propagation'][] {
+  const used = methods.filter((method) => method.beta !== 1).map(({ propagation }) => propagation);
+  return used.length === 0 ? ['propagate'] : [...new Set(used)];
 }
 
 function reportComparison(

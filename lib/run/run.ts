@@ -1,183 +1,128 @@
-import { createHash } from 'node:crypto';
-import { createReadStream, readFileSync } from 'node:fs';
-import os from 'node:os';
-import type { TrainRow } from '../data/records.ts';
-import { LapidaryError } from '../errors.ts';
-import { devices } from '../kernels/device.ts';
-import { trainingView } from '../label/training-view.ts';
-import { savePolicy } from '../policy/checkpoint.ts';
-import type { Policy } from '../policy/policy.ts';
-import { addReferenceLogprobs, type Example, examplesOf } from '../train/examples.ts';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { writeJsonlAtomic } from '../data/jsonl.ts';
+import type { EvalRow } from '../data/records.ts';
+import { writeFileAtomic } from '../data/write-atomic.ts';
+import { chainTokenizer } from '../tasks/chain-task.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { RunConfig } from './config.ts';
-import { type Inputs, newPolicy, readInputs } from './inputs.ts';
-import { labelFor } from './labels.ts';
-import { type Prepared, prepare } from './prepare.ts';
+import { Judging } from './judging.ts';
+import { pipeline, type SeedOutcome, type StageName } from './pipeline.ts';
 import type { Progress } from './progress.ts';
 import { reportMethods } from './report-methods.ts';
 import { reportPrepared } from './report-prepared.ts';
-import { RunDirectory } from './run-directory.ts';
-import {
-  type BaseEvaluation,
-  cutToPolicy,
-  evalRows,
-  evaluatePolicy,
-  type MethodResult,
-  runMethod,
-} from './run-method.ts';
-import { warmUp } from './warm-up.ts';
+import { type Manifest, RunDirectory } from './run-directory.ts';
+import type { Handle } from './stage.ts';
+import { StageStore } from './stage-store.ts';
+import type { StageContext } from './stages/context.ts';
+import { openSource, type Source, tokenizerOf } from './stages/import.ts';
 
 export interface RunOptions {
-  /** The run directory; must not hold files. */
+  /** The run directory. One that holds a run already is gone on with. */
   out: string;
   progress: Progress;
+  /** The last stage wanted; default 'evaluate'. */
+  until?: StageName;
+  /** Asked before each seed but the first, with the seconds of the one before; false ends the run there. */
+  goOn?: (seconds: number) => boolean;
   signal?: AbortSignal;
 }
 
 export interface RunSummary {
-  prepared: Prepared;
-  base: BaseEvaluation;
-  results: MethodResult[];
+  manifest: Manifest;
+  seeds: SeedOutcome[];
+  /** False where counted work is missing: judge calls that failed, a spend cap. */
+  complete: boolean;
 }
 
-/** The whole pipeline: inputs, verify, segment, judge, label, then train and evaluate each method. */
+/**
+ * The whole pipeline, or its first stages. Each stage is kept by the content of what goes into it: run again, it is
+ * skipped; cut off, it is gone on with; and the end is the same to the bit.
+ */
 export async function run(config: RunConfig, options: RunOptions): Promise<RunSummary> {
-  RunDirectory.checkFree(options.out);
-  const { progress, signal } = options;
-  const inputs = await readInputs(config, progress, signal);
-  const prepared = await prepare({ config, ...inputs, progress, ...(signal ? { signal } : {}) });
-  const rows = labelFor(config.methods[0]!, prepared);
-  reportPrepared(prepared, config, progress);
-  if (trainingView(rows).length === 0) {
-    throw new LapidaryError(
-      'ERR_LAPIDARY_DATA',
-      'no group is mixed (right and wrong): there is nothing to train on',
-    );
-  }
-  const directory = new RunDirectory(options.out);
-  const manifest = await openManifest(config, prepared, directory);
+  const { until = 'evaluate', signal } = options;
+  RunDirectory.checkUsable(options.out);
+  const { tokenizer, source } = await openInputs(config, options.progress);
+  // Rows are read and checked before a directory is made for them.
+  if (source !== null) await source.read();
+  const directory = await RunDirectory.open(options.out, config, {
+    command: until,
+    inputSha256: source?.sha256 ?? null,
+  });
+  const lines: string[] = [];
+  const progress = recording(options.progress, lines);
+  const judging = new Judging(directory.file('journal.jsonl'), config);
   try {
-    const summary = await trainMethods({ config, inputs, prepared, directory, ...options });
-    await directory.json('manifest.json', {
-      ...manifest,
-      status: 'done',
-      ended_at: new Date().toISOString(),
+    const runner = new StageStore({
+      root: directory.stages,
+      onStart: (title) => progress.status(title),
+      onDone: (record, place) => directory.stageDone(record, place),
+      ...(signal ? { signal } : {}),
     });
-    return summary;
+    const context: StageContext = {
+      ...{ config, runner, tokenizer, progress, judging },
+      ...(signal ? { signal } : {}),
+    };
+    const seeds = await pipeline({
+      ...{ context, until, source },
+      ...(options.goOn ? { goOn: options.goOn } : {}),
+      onSeed: (outcome) => reportPrepared(outcome, context),
+    });
+    await writeTables(directory, seeds);
+    await reportMethods(seeds, context);
+    await writeFileAtomic(directory.file('report.txt'), `${lines.join('\n')}\n`);
+    const complete = directory.manifest.stages.every((stage) => stage.partial !== true);
+    await directory.finish(complete ? 'done' : 'partial');
+    return { manifest: directory.manifest, seeds, complete };
   } catch (error) {
-    const status = signal?.aborted ? 'interrupted' : 'failed';
-    await directory.json('manifest.json', { ...manifest, status, ended_at: new Date().toISOString() });
+    await directory.finish(signal?.aborted ? 'interrupted' : 'failed');
     throw error;
+  } finally {
+    await judging.close();
+    await directory.release();
   }
 }
 
-async function openManifest(config: RunConfig, prepared: Prepared, directory: RunDirectory) {
-  await directory.table('prompts', prepared.prompts.values());
-  await directory.table('rollouts', prepared.rollouts);
-  await directory.table('steps', prepared.steps);
-  await directory.table('verdicts', prepared.verdicts);
-  const manifest = {
-    status: 'running',
-    started_at: new Date().toISOString(),
-    config,
-    input_sha256: config.data.source === 'file' ? await sha256Of(config.data.path) : null,
-    lapidary: JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
-      .version as string,
-    node: process.version,
-    machine: { cpu: os.cpus()[0]?.model, cores: os.availableParallelism(), platform: process.platform },
-    devices: devices(),
-    counts: {
-      prompts: prepared.prompts.size,
-      rollouts: prepared.rollouts.length,
-      steps: prepared.steps.length,
-      verdicts: prepared.verdicts.length,
-      verify: prepared.verifyCounts,
+export async function openInputs(
+  config: RunConfig,
+  progress: Progress,
+): Promise<{ tokenizer: Tokenizer; source: Source | null }> {
+  if (config.data.source === 'chains') return { tokenizer: chainTokenizer, source: null };
+  const tokenizer = tokenizerOf(config.data);
+  return { tokenizer, source: await openSource(config.data, tokenizer, progress) };
+}
+
+/** The updates of all trainings in one file, and all evaluations in another. */
+async function writeTables(directory: RunDirectory, seeds: readonly SeedOutcome[]): Promise<void> {
+  const trained = seeds.flatMap(({ methods }) => methods).filter(({ policy }) => policy !== null);
+  if (trained.length === 0) return;
+  await writeJsonlAtomic(directory.file('metrics.jsonl'), metricRows(directory));
+  const evals: EvalRow[] = [];
+  const add = async (handle: Handle<EvalRow[]> | null) => {
+    for (const row of (await handle?.value()) ?? []) evals.push({ ...row, run_id: handle!.title });
+  };
+  for (const { base, methods } of seeds) {
+    await add(base?.evals ?? null);
+    for (const method of methods) await add(method.evals);
+  }
+  if (evals.length > 0) await writeJsonlAtomic(directory.file('evals.jsonl'), evals);
+}
+
+function* metricRows(directory: RunDirectory): Generator<object> {
+  for (const { title, kind, directory: place } of directory.manifest.stages) {
+    if (kind !== 'train') continue;
+    const text = readFileSync(path.join(directory.root, place, 'metrics.jsonl'), 'utf8');
+    for (const line of text.trimEnd().split('\n')) yield { stage: title, ...(JSON.parse(line) as object) };
+  }
+}
+
+/** What is reported is kept, too. */
+function recording(progress: Progress, lines: string[]): Progress {
+  return {
+    ...progress,
+    line(text) {
+      lines.push(text);
+      progress.line(text);
     },
   };
-  await directory.json('manifest.json', manifest);
-  return manifest;
-}
-
-async function sha256Of(file: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
-  return hash.digest('hex');
-}
-
-interface TrainInput extends RunOptions {
-  config: RunConfig;
-  inputs: Inputs;
-  prepared: Prepared;
-  directory: RunDirectory;
-}
-
-async function trainMethods(input: TrainInput): Promise<RunSummary> {
-  const { config, inputs, prepared, directory, progress } = input;
-  const signal = input.signal ? { signal: input.signal } : {};
-  const base = inputs.base ?? (await warmUpOnRight(input));
-  await savePolicy(base, directory.file('policy-base.safetensors'));
-  const { tokenizer, heldOut } = inputs;
-  const baseEvaluation = await evaluatePolicy({
-    config,
-    policy: base,
-    tokenizer,
-    heldOut,
-    runId: 'base',
-    ...signal,
-  });
-  const evals = evalRows(baseEvaluation);
-  const results: MethodResult[] = [];
-  for (const method of config.methods) {
-    const rows = labelFor(method, prepared);
-    await directory.table(`train-${method.name}`, rows);
-    const examples = await methodExamples(input, base, rows);
-    for (const trainSeed of config.train_seeds) {
-      const result = await runMethod({
-        ...{ config, method, examples, base, tokenizer, heldOut, trainSeed, directory, progress, ...signal },
-      });
-      evals.push(...evalRows(result));
-      const suffix = config.train_seeds.length > 1 ? `-${trainSeed}` : '';
-      await savePolicy(result.policy, directory.file(`policy-${method.name}${suffix}.safetensors`));
-      results.push(result);
-    }
-  }
-  if (evals.length > 0) await directory.table('evals', evals);
-  reportMethods({ config, base: baseEvaluation, results, progress });
-  return { prepared, base: baseEvaluation, results };
-}
-
-/** The examples of a method, cut to the policy, with the reference its constraint is anchored on. */
-async function methodExamples(input: TrainInput, base: Policy, rows: TrainRow[]): Promise<Example[]> {
-  const { config, inputs, prepared, progress } = input;
-  const byId = new Map(prepared.rollouts.map((rollout) => [rollout.rollout_id, rollout]));
-  const { examples, cut, tokensBefore, tokensAfter } = cutToPolicy(
-    config,
-    examplesOf(trainingView(rows), byId),
-  );
-  if (cut > 0) {
-    const share = ((100 * tokensAfter) / tokensBefore).toFixed(0);
-    progress.line(
-      `fit       ${cut} of ${examples.length} responses cut to the policy's ${config.policy.max_context} tokens; ` +
-        `${tokensAfter} of ${tokensBefore} tokens (${share} %) are trained on`,
-    );
-  }
-  // The run's own sampler is the reference, and recorded its log-probs to the bit.
-  if (inputs.base !== null) {
-    return examples.map((example) => ({ ...example, refLogprobs: example.behaviourLogprobs }));
-  }
-  return addReferenceLogprobs(base, examples, input.signal ? { signal: input.signal } : {});
-}
-
-/** Without a sampler of our own, the policy is first warmed up on the right responses. */
-async function warmUpOnRight(input: TrainInput): Promise<Policy> {
-  const { config, inputs, prepared, progress } = input;
-  const policy = newPolicy(config, inputs.tokenizer);
-  const right = prepared.rollouts.filter((rollout) => rollout.verdict === 'right');
-  const rows = right.map((rollout) => ({
-    ...{ rollout_id: rollout.rollout_id, group_id: rollout.group_id, advantage: 1, drop_reason: null },
-    token_weight: rollout.response_ids!.map(() => 1),
-  }));
-  const byId = new Map(right.map((rollout) => [rollout.rollout_id, rollout]));
-  const { examples } = cutToPolicy(config, examplesOf(rows, byId));
-  await warmUp({ config, policy, examples, progress, ...(input.signal ? { signal: input.signal } : {}) });
-  return policy;
 }

@@ -1,3 +1,4 @@
+import { ELLIPSIS, INITIAL, isLabel, LOOK_BACK } from './dot-places.ts';
 import { windowedBoundaries } from './windowed-boundaries.ts';
 import { skipWhitespace } from './zones.ts';
 
@@ -8,7 +9,8 @@ export type Strength = (typeof Strength)[keyof typeof Strength];
 /** A possible boundary: the step on the right starts at `at`. */
 export interface Break {
   at: number;
-  strength: Strength;
+  /** One of `Strength`, or above them all for what a model proposes. */
+  strength: number;
 }
 
 const sentences = new Intl.Segmenter('en', { granularity: 'sentence' });
@@ -31,8 +33,6 @@ export function sentenceBreaks(text: string, markers: RegExp | null): Break[] {
   return breaks;
 }
 
-const LOOK_BACK = 64;
-
 function strengthAt(text: string, at: number, markers: RegExp | null): Strength | null {
   let gapStart = at;
   while (gapStart > 0 && /\s/.test(text[gapStart - 1]!)) gapStart--;
@@ -51,15 +51,11 @@ function startsWith(text: string, at: number, markers: RegExp): boolean {
 }
 
 const FULL_WIDTH = /[。！？]["'”’）】]?$/;
-const ABBREVIATION =
-  /(?:^|[\s(])(?:e\.g|i\.e|etc|vs|cf|al|approx|resp|Fig|Figs|Eq|Eqs|Sec|Ch|No|Nos|Thm|Prop|Def|Ex|Dr|Mr|Mrs|Ms|Prof|St|Jr|Sr|[A-Z])\.$/;
-const LIST_LABEL = /(?:^|\n)[ \t>*#-]*(?:\*\*)?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,4})[.)](?:\*\*)?$/;
 
 /** Guards against dots that end no sentence. "3.14" and the inside of a URL never get here: no space follows. */
 function isSentenceEnd(before: string, gap: string, after: string): boolean {
   if (gap === '') return FULL_WIDTH.test(before);
-  if (/(?:\.\.|…)["')\]]?$/.test(before)) return false;
-  if (ABBREVIATION.test(before) || LIST_LABEL.test(before)) return false;
+  if (ELLIPSIS.test(before) || INITIAL.test(before) || isLabel(before)) return false;
   // "5! = 120" and "is it? no": a factorial or an aside goes on in the same sentence.
   if (/[!?]$/.test(before) && /^[=+\-*/<>^,;:)\]}a-z]/.test(after)) return false;
   return true;

@@ -1,7 +1,8 @@
 import { LapidaryError } from '../errors.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
-import { encodeUtf8 } from '../tokenizer/utf8.ts';
-import type { Span } from './segmenter.ts';
+import { lowerBound } from './region-search.ts';
+import type { Span, TokenOwners } from './segmenter.ts';
+import { tokenOwners } from './token-owners.ts';
 
 /**
  * The token span of each step, over the stored ids. Every token belongs to exactly one step, by one rule: the step
@@ -20,77 +21,23 @@ export function tokenSpans(
   tokenizer: Tokenizer,
 ): Span[] {
   checkCover(text, spans);
-  const { bytes, characters } = utf8Map(text);
-  /** Tokens per step; order is kept because the first character of a token never moves left. */
-  const counts = new Array<number>(spans.length).fill(0);
-  let step = 0;
-  let offset = 0;
-  for (let i = 0; i < ids.length; i++) {
-    const token = tokenizer.bytesOf(ids[i]!);
-    checkBytes(bytes, offset, token, i);
-    const end = offset + token.length;
-    const character = firstVisible(text, characters, offset, end);
-    if (character >= 0) while (character >= spans[step]!.end) step++;
-    if (spans.length > 0) counts[step]!++;
-    offset = end;
-  }
-  if (offset !== bytes.length) {
-    throw mismatch(offset, `the ids end after ${offset} bytes, the text has ${bytes.length}`);
-  }
+  return spansOfOwners(spans, tokenOwners(text, ids, tokenizer));
+}
+
+/** The token span of each step, from the character that decides for each token. */
+export function spansOfOwners(spans: readonly Span[], owners: TokenOwners): Span[] {
   let start = 0;
-  return counts.map((count) => {
-    const span = { start, end: start + count };
-    start = span.end;
-    return span;
+  return spans.map((span, k) => {
+    const last = k === spans.length - 1;
+    const end = last ? owners.length : lowerBound(owners.length, (i) => owners[i]! >= span.end);
+    const tokens = { start, end };
+    start = end;
+    return tokens;
   });
 }
 
-/** The bytes of the text, and for each byte the index of the character (UTF-16) it is part of. */
-function utf8Map(text: string): { bytes: Uint8Array; characters: Uint32Array } {
-  const bytes = encodeUtf8(text, 'response_text');
-  const characters = new Uint32Array(bytes.length);
-  let at = 0;
-  for (let i = 0; i < text.length; ) {
-    const code = text.codePointAt(i)!;
-    const size = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-    characters.fill(i, at, at + size);
-    at += size;
-    i += code < 0x10000 ? 1 : 2;
-  }
-  return { bytes, characters };
-}
-
-function firstVisible(text: string, characters: Uint32Array, from: number, to: number): number {
-  for (let i = from; i < to; i++) {
-    const character = characters[i]!;
-    if (!/\s/.test(text.charAt(character))) return character;
-  }
-  return -1;
-}
-
-function checkBytes(bytes: Uint8Array, offset: number, token: Uint8Array, index: number): void {
-  for (let i = 0; i < token.length; i++) {
-    const expected = bytes[offset + i];
-    if (expected === token[i]) continue;
-    const found = `token ${index} has byte ${token[i]}`;
-    throw mismatch(
-      offset + i,
-      expected === undefined ? `${found}, the text has ended` : `${found}, the text ${expected}`,
-    );
-  }
-}
-
-function mismatch(at: number, detail: string): LapidaryError {
-  return new LapidaryError(
-    'ERR_LAPIDARY_DATA',
-    `response_ids: do not decode to the text: at byte ${at} ${detail}`,
-    {
-      argument: 'response_ids',
-    },
-  );
-}
-
-function checkCover(text: string, spans: readonly Span[]): void {
+/** Throws ERR_LAPIDARY_ARGUMENT where the spans are not in order, leave a gap, overlap, or hold an empty one. */
+export function checkCover(text: string, spans: readonly Span[]): void {
   let at = 0;
   for (const [k, span] of spans.entries()) {
     if (span.start !== at || span.end <= span.start) {

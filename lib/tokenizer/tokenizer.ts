@@ -8,8 +8,12 @@ export interface Tokenizer {
   /** Names vocabulary and rules; stored with rollouts so that ids are never read with another vocabulary. */
   readonly id: string;
   readonly vocabSize: number;
-  /** The id that ends a response; its bytes are empty. */
+  /** The id that ends a response; its bytes are empty, unless the tokenizer was told that texts spell it out. */
   readonly eosId: number;
+  /** SHA-256 (lower-case hex) of the file that defines it, where there is one. */
+  readonly sha256?: string;
+  /** True where decoding drops the space of the first word, as SentencePiece tokenizers do. */
+  readonly stripsLeadingSpace?: boolean;
   encode(text: string): number[];
   /** UTF-8 bytes of one token; a token may hold part of a character. */
   bytesOf(id: number): Uint8Array;

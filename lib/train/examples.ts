@@ -15,6 +15,21 @@ export interface Example {
   behaviourLogprobs: ArrayLike<number> | null;
   /** log pi_ref per response token, the usual anchor of S. Null until `addReferenceLogprobs`. */
   refLogprobs: ArrayLike<number> | null;
+  /** Responses of one group share a baseline, and make pairs. */
+  groupId?: string;
+  reward?: number;
+  /** The verdict; absent where it is unknown. */
+  right?: boolean;
+  /** The share of right answers in its group, 0 <= q < 1, which NFT reads. */
+  quality?: number;
+  /** Another prompt's response after this prompt, for KTO's reference point. */
+  mismatched?: Mismatched;
+}
+
+export interface Mismatched {
+  promptIds: ArrayLike<number>;
+  responseIds: ArrayLike<number>;
+  refLogprobs: ArrayLike<number>;
 }
 
 /** Joins train rows with their rollouts. Rows with a drop reason must have been left out by the view. */
@@ -38,8 +53,15 @@ export function examplesOf(rows: readonly TrainRow[], rollouts: ReadonlyMap<stri
       tokenWeights: row.token_weight,
       behaviourLogprobs: rollout.behavior_logprobs ?? null,
       refLogprobs: rollout.ref_logprobs ?? null,
+      ...{ groupId: row.group_id, ...verdictOf(rollout) },
     };
   });
+}
+
+function verdictOf({ verdict, reward }: Rollout): Pick<Example, 'right' | 'reward'> {
+  if (verdict == null || verdict === 'unknown') return reward == null ? {} : { reward };
+  const right = verdict === 'right';
+  return { right, reward: reward ?? (right ? 1 : 0) };
 }
 
 function missing(rolloutId: string, field: string, problem: string): LapidaryError {
@@ -86,7 +108,10 @@ function head(values: ArrayLike<number> | null, count: number): number[] | null 
   return values === null ? null : Array.from(values).slice(0, count);
 }
 
-export function packExamples(examples: readonly Example[]): PackedTokens {
+/** Prompt and response, all that the policy reads. */
+export type Tokens = Pick<Example, 'promptIds' | 'responseIds'>;
+
+export function packExamples(examples: readonly Tokens[]): PackedTokens {
   return packTokens(
     examples.map(({ promptIds, responseIds }) => {
       const ids = new Int32Array(promptIds.length + responseIds.length);
@@ -100,11 +125,11 @@ export function packExamples(examples: readonly Example[]): PackedTokens {
 /** Log-probs of the response tokens under `policy`, one array per example, computed in batches of `batchTokens`. */
 export async function responseLogprobs(
   policy: Policy,
-  examples: readonly Example[],
+  examples: readonly Tokens[],
   options: { batchTokens?: number; signal?: AbortSignal } = {},
 ): Promise<Float32Array[]> {
   const out: Float32Array[] = [];
-  for (const batch of batches(examples, options.batchTokens ?? 16_384)) {
+  for (const batch of batches(examples, options.batchTokens ?? BATCH_TOKENS, tokensOf)) {
     const packed = packExamples(batch);
     const logp = await policy.forward(packed, options.signal ? { signal: options.signal } : {});
     batch.forEach((example, i) => {
@@ -130,19 +155,26 @@ export async function addReferenceLogprobs(
   }));
 }
 
-/** Runs of examples of at most `limit` tokens, or a single longer one. */
-export function* batches(examples: readonly Example[], limit: number): Generator<Example[]> {
-  let batch: Example[] = [];
-  let tokens = 0;
-  for (const example of examples) {
-    const length = example.promptIds.length + example.responseIds.length;
-    if (batch.length > 0 && tokens + length > limit) {
+/** Tokens that go through a policy at once where the caller leaves it open. */
+export const BATCH_TOKENS = 16_384;
+
+export function tokensOf({ promptIds, responseIds }: Tokens): number {
+  return promptIds.length + responseIds.length;
+}
+
+/** Runs of items of at most `limit` tokens, or a single longer one. */
+export function* batches<T>(items: readonly T[], limit: number, tokens: (item: T) => number): Generator<T[]> {
+  let batch: T[] = [];
+  let total = 0;
+  for (const item of items) {
+    const count = tokens(item);
+    if (batch.length > 0 && total + count > limit) {
       yield batch;
       batch = [];
-      tokens = 0;
+      total = 0;
     }
-    batch.push(example);
-    tokens += length;
+    batch.push(item);
+    total += count;
   }
   if (batch.length > 0) yield batch;
 }

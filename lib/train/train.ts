@@ -1,175 +1,153 @@
 import { LapidaryError } from '../errors.ts';
-import { sequenceScales } from '../kernels/aggregation.ts';
-import { checkInteger, checkNumber } from '../kernels/check.ts';
-import type { Objective } from '../kernels/objectives.ts';
-import { DIAGNOSTICS, type Diagnostics, EXTREMA, policyLoss } from '../kernels/policy-loss.ts';
-import { Tensor } from '../kernels/tensor.ts';
-import type { PackedTokens, Policy } from '../policy/policy.ts';
-import { type Random, seededRandom, shuffled } from '../random.ts';
-import { batches, type Example, packExamples } from './examples.ts';
+import { DataCursor } from './data-cursor.ts';
+import { MetricsFile } from './metrics-file.ts';
+import { removeStaleTemporaries } from './stale-temporaries.ts';
+import { checkIdentity, type TrainingIdentity, trainingIdentity } from './training-identity.ts';
+import { type TrainingPlan, type TrainOptions, trainingPlan } from './training-plan.ts';
+import { readTrainingState, type StoredTraining, writeTrainingState } from './training-state.ts';
+import { runUpdate, type UpdateMetrics } from './update.ts';
 
-export interface TrainOptions {
-  policy: Policy;
-  /** With reference log-probs where the objective anchors on them. */
-  examples: readonly Example[];
-  objective: Objective;
-  updates: number;
-  responsesPerUpdate: number;
-  lr: number;
-  /** 'constant', or 'cosine' from lr down to a tenth of it. */
-  schedule?: 'constant' | 'cosine';
-  warmupUpdates?: number;
-  weightDecay?: number;
-  maxGradNorm?: number;
-  /** Tokens that go through the policy at once; an update of more is accumulated. Results stay the same sums. */
-  batchTokens?: number;
-  seed: number;
-  onUpdate?: (metrics: UpdateMetrics) => void;
-  signal?: AbortSignal;
-}
+export type { TrainOptions } from './training-plan.ts';
+export { learningRate, type UpdateMetrics } from './update.ts';
 
-export interface UpdateMetrics extends Diagnostics {
-  update: number;
-  lr: number;
-  gradNorm: number;
-  /** Tokens through the policy, prompts included. */
-  batchTokens: number;
-  seconds: number;
-}
-
+/** Counted work, of all processes that the training ran in. */
 export interface TrainResult {
   updates: number;
   responses: number;
+  /** Through the policy, prompts included. */
   tokens: number;
+  /** Of this process's updates. */
   seconds: number;
   last: UpdateMetrics | null;
+  /** The update that a stored state was of; 0: the training began here. */
+  resumedFrom: number;
 }
 
 /**
- * Offline policy optimisation: shuffle, pack, forward, policy loss, backward, step. The loss is the kernels' alone;
- * the scale of each response is N_i = 1 / (B |y_i|) over the B responses of the update.
- * @throws LapidaryError ERR_LAPIDARY_DATA without examples; ERR_LAPIDARY_STATE where the gradient is not finite.
+ * Offline policy optimisation: shuffle, pack, forward, policy loss, backward, step. The loss is the kernels' alone.
+ * Resolves only when all updates were done and their responses counted; a state file makes it go on after any end.
+ * @throws LapidaryError ERR_LAPIDARY_DATA without examples or where one lacks what the objective reads;
+ * ERR_LAPIDARY_STATE where the gradient is not finite, or the state file is damaged or of another training
  */
 export async function train(options: TrainOptions): Promise<TrainResult> {
-  const updates = checkInteger('updates', options.updates, 1, 2 ** 31);
-  checkInteger('responsesPerUpdate', options.responsesPerUpdate, 1, 2 ** 31);
-  checkNumber('lr', options.lr, 0, 1e3);
-  if (options.examples.length === 0) {
-    throw new LapidaryError('ERR_LAPIDARY_DATA', 'examples: nothing to train on (were all groups flat?)', {
-      argument: 'examples',
-    });
+  const plan = trainingPlan(options);
+  const session = await openSession(plan, options);
+  const { result, cursor, metrics } = session;
+  const { updates, responsesPerUpdate } = plan.settings;
+  const unitsPerUpdate = responsesPerUpdate / (plan.spec.pairs ? 2 : 1);
+  try {
+    while (result.updates < updates) {
+      const units = Array.from({ length: unitsPerUpdate }, () => plan.units[cursor.next()]!);
+      const row = await runUpdate(plan, units, result.updates + 1);
+      addTo(result, row);
+      metrics?.append(row);
+      await session.save();
+      options.onUpdate?.(row);
+    }
+    metrics?.mark();
+  } finally {
+    metrics?.close();
   }
-  const next = cycle(options.examples, seededRandom(options.seed));
-  const result: TrainResult = { updates: 0, responses: 0, tokens: 0, seconds: 0, last: null };
-  for (let update = 1; update <= updates; update++) {
-    const batch = Array.from({ length: options.responsesPerUpdate }, next);
-    const metrics = await runUpdate(options, batch, update);
-    result.updates = update;
-    result.responses += batch.length;
-    result.tokens += metrics.batchTokens;
-    result.seconds += metrics.seconds;
-    result.last = metrics;
-    options.onUpdate?.(metrics);
-  }
+  checkFinished(result, plan);
   return result;
 }
 
-/** Endless examples: a new order for each pass, so that each is seen once before any is seen again. */
-function cycle<T>(items: readonly T[], random: Random): () => T {
-  let order: T[] = [];
-  let position = 0;
-  return () => {
-    if (position === order.length) {
-      order = shuffled(items, random);
-      position = 0;
-    }
-    return order[position++]!;
+interface Session {
+  result: TrainResult;
+  cursor: DataCursor;
+  metrics: MetricsFile | null;
+  /** Writes the state where one is due. */
+  save(): Promise<void>;
+}
+
+/** A training at its start, or where its state file says that it was. */
+async function openSession(plan: TrainingPlan, options: TrainOptions): Promise<Session> {
+  const cursor = new DataCursor(plan.ids, plan.settings.seed);
+  if (options.state === undefined) {
+    const metrics = options.metrics === undefined ? null : new MetricsFile(options.metrics, null);
+    return { result: startOf(null), cursor, metrics, save: async () => {} };
+  }
+  const { path, every } = checkedState(options.state);
+  await removeStaleTemporaries(path);
+  const identity = trainingIdentity(plan, options.metrics !== undefined);
+  const stored = readTrainingState(path);
+  if (stored !== null) checkStored(path, stored, identity, cursor, plan);
+  const mark = stored?.contents.metrics ?? null;
+  const metrics = options.metrics === undefined ? null : new MetricsFile(options.metrics, mark);
+  stored?.restore(plan.policy);
+  const result = startOf(stored);
+  const save = async () => {
+    if (result.updates % every !== 0 && result.updates !== plan.settings.updates) return;
+    const { updates, responses, tokens } = result;
+    await writeTrainingState(path, plan.policy, {
+      ...{ identity, updates, responses, tokens, cursor: cursor.position },
+      // The lines are on disk before the state that counts them.
+      ...{ metrics: metrics?.mark() ?? null, adamSteps: plan.policy.stepCount, last: stripped(result.last!) },
+    });
   };
+  return { result, cursor, metrics, save };
 }
 
-export function learningRate(
-  options: Pick<TrainOptions, 'lr' | 'updates' | 'schedule' | 'warmupUpdates'>,
-  update: number,
-) {
-  const { lr, updates, schedule = 'constant', warmupUpdates = 0 } = options;
-  const warmup = warmupUpdates > 0 ? Math.min(1, update / warmupUpdates) : 1;
-  if (schedule === 'constant') return lr * warmup;
-  return lr * warmup * (0.1 + 0.9 * 0.5 * (1 + Math.cos((Math.PI * (update - 1)) / Math.max(1, updates))));
-}
-
-async function runUpdate(options: TrainOptions, batch: Example[], update: number): Promise<UpdateMetrics> {
-  const started = performance.now();
-  const { policy, signal } = options;
-  // The denominators belong to the whole update, whatever it is cut into.
-  const scales = sequenceScales(
-    'seq-mean-token-mean',
-    batch.map((example) => example.responseIds.length),
-  );
-  policy.zeroGradients();
-  const total = Object.fromEntries(DIAGNOSTICS.map((name) => [name, 0])) as Diagnostics;
-  let done = 0;
-  let batchTokens = 0;
-  for (const part of batches(batch, options.batchTokens ?? 16_384)) {
-    const scale = Tensor.from('f32', scales.data.slice(done, done + part.length));
-    const { diagnostics, tokens } = await accumulate(options, part, scale);
-    addDiagnostics(total, diagnostics);
-    done += part.length;
-    batchTokens += tokens;
-  }
-  signal?.throwIfAborted();
-  const lr = learningRate(options, update);
-  const gradNorm = await policy.step({
-    lr,
-    weightDecay: options.weightDecay ?? 0,
-    maxGradNorm: options.maxGradNorm ?? 1,
+function checkedState({ path, every }: NonNullable<TrainOptions['state']>) {
+  if (Number.isSafeInteger(every) && every >= 1) return { path, every };
+  throw new LapidaryError('ERR_LAPIDARY_ARGUMENT', `state.every: expected 1 or more, got ${every}`, {
+    argument: 'state.every',
   });
-  return { ...total, update, lr, gradNorm, batchTokens, seconds: (performance.now() - started) / 1000 };
 }
 
-/** Forward, loss and backward of one part; its gradients are added to the policy's. */
-async function accumulate(options: TrainOptions, part: Example[], seqScale: Tensor<'f32'>) {
-  const { policy, objective, signal } = options;
-  const abort = signal ? { signal } : {};
-  const packed = packExamples(part);
-  const count = packed.tokens.length;
-  const logp = await policy.forward(packed, { keep: true, ...abort });
-  const advantages = Tensor.from(
-    'f32',
-    Float32Array.from(part, (example) => example.advantage),
-  );
-  const stored = storedColumns(part, packed);
-  const { dlogp, diagnostics } = await policyLoss(
-    { objective, cuSeqlens: packed.cuSeqlens, logp, advantages, seqScale, ...stored },
-    abort,
-  );
-  await policy.backward(dlogp, abort);
-  return { diagnostics, tokens: count };
-}
-
-/** The per-token columns of a part, aligned with its packed tokens; prompt tokens are masked out. */
-function storedColumns(part: Example[], packed: PackedTokens) {
-  const count = packed.tokens.length;
-  const mask = new Uint8Array(count);
-  // NaN where a log-prob is missing: an unused entry stays unread, a used one shows at once.
-  const column = (fill: number) => Tensor.from('f32', new Float32Array(count).fill(fill));
-  const tokenWeights = column(1);
-  const behaviourLogp = column(Number.NaN);
-  const refLogp = column(Number.NaN);
-  part.forEach((example, i) => {
-    const end = packed.cuSeqlens[i + 1]!;
-    const start = end - example.responseIds.length;
-    mask.fill(1, start, end);
-    tokenWeights.data.set(example.tokenWeights, start);
-    if (example.behaviourLogprobs !== null) behaviourLogp.data.set(example.behaviourLogprobs, start);
-    if (example.refLogprobs !== null) refLogp.data.set(example.refLogprobs, start);
+function checkStored(
+  path: string,
+  { contents }: StoredTraining,
+  identity: TrainingIdentity,
+  cursor: DataCursor,
+  plan: TrainingPlan,
+): void {
+  checkIdentity(path, contents.identity, identity);
+  const { updates, responses } = contents;
+  const fault =
+    updates > plan.settings.updates || responses !== updates * plan.settings.responsesPerUpdate
+      ? `it counts ${updates} updates and ${responses} responses`
+      : cursor.replay(contents.cursor)
+        ? null
+        : `its place in the data (${contents.cursor.drawn} drawn) is not where the seed leads`;
+  if (fault === null) return;
+  throw new LapidaryError('ERR_LAPIDARY_STATE', `${path}: ${fault}; it cannot be gone on with`, {
+    argument: 'state',
   });
-  // Offline the data's policy is the old policy.
-  return { mask, tokenWeights, behaviourLogp, refLogp, oldLogp: behaviourLogp };
 }
 
-function addDiagnostics(total: Diagnostics, part: Diagnostics): void {
-  for (const name of DIAGNOSTICS) {
-    const extremum = EXTREMA.includes(name);
-    total[name] = extremum ? Math.max(total[name], part[name]) : total[name] + part[name];
+function startOf(stored: StoredTraining | null): TrainResult {
+  if (stored === null) {
+    return { updates: 0, responses: 0, tokens: 0, seconds: 0, last: null, resumedFrom: 0 };
   }
+  const { updates, responses, tokens, last } = stored.contents;
+  const numbers = Object.entries(last).map(([name, value]) => [name, Number(value)]);
+  const row = { ...Object.fromEntries(numbers), seconds: 0 } as UpdateMetrics;
+  return { updates, responses, tokens, seconds: 0, last: row, resumedFrom: updates };
+}
+
+function addTo(result: TrainResult, row: UpdateMetrics): void {
+  result.updates = row.update;
+  result.responses += row.responses;
+  result.tokens += row.batchTokens;
+  result.seconds += row.seconds;
+  result.last = row;
+}
+
+/** JSON has no name for a number that is not finite. */
+function stripped({ seconds: _, ...row }: UpdateMetrics): Record<string, number | string> {
+  return Object.fromEntries(
+    Object.entries(row).map(([name, value]) => [name, Number.isFinite(value) ? value : String(value)]),
+  );
+}
+
+/** Success is counted work, not the end of a loop: a training that did nothing has failed. */
+function checkFinished({ updates, responses, tokens }: TrainResult, { settings }: TrainingPlan): void {
+  const asked = settings.updates * settings.responsesPerUpdate;
+  if (updates === settings.updates && responses === asked && tokens > 0) return;
+  throw new LapidaryError(
+    'ERR_LAPIDARY_STATE',
+    `training: ${updates} of ${settings.updates} updates were done, with ${responses} of ${asked} responses ` +
+      `and ${tokens} tokens`,
+  );
 }

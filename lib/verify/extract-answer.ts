@@ -1,9 +1,18 @@
 import { answerZone } from './answer-zone.ts';
 import { boxedAnswer } from './boxed-answer.ts';
 import { jsonAnswer } from './json-answer.ts';
-import { lastNumber, statedAnswer } from './stated-answer.ts';
+import { lastMath, lastNumber } from './last-value.ts';
+import { finalAnswer, statedAnswer } from './stated-answer.ts';
 
-export type ExtractionRule = 'boxed' | 'answer-tag' | 'json-answer' | 'stated-answer' | 'last-number';
+/** Which rule found an answer, in the order in which they are tried. */
+export type ExtractionRule =
+  | 'boxed'
+  | 'answer-tag'
+  | 'json-answer'
+  | 'final-answer'
+  | 'stated-answer'
+  | 'last-math'
+  | 'last-number';
 
 export interface ExtractedAnswer {
   text: string;
@@ -14,7 +23,9 @@ const RULES: readonly (readonly [ExtractionRule, (text: string) => string | null
   ['boxed', boxedAnswer],
   ['answer-tag', taggedAnswer],
   ['json-answer', jsonAnswer],
+  ['final-answer', finalAnswer],
   ['stated-answer', statedAnswer],
+  ['last-math', lastMath],
   ['last-number', lastNumber],
 ];
 

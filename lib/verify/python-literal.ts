@@ -1,4 +1,4 @@
-import { parseRational } from './rational.ts';
+import { parseRational } from './written-number.ts';
 
 const MAX_DEPTH = 64;
 const ESCAPES: Readonly<Record<string, string>> = {

@@ -4,16 +4,25 @@ const LEAD =
   /^(?:\*\*|__)?(?:\s{0,4}(?:is|are|was|equals|=)(?:\s{1,4}(?:indeed|therefore|thus|simply|just|clearly|actually))?)?\s{0,4}[:：]?(?:\*\*|__)?\s{0,8}/;
 const MAX_STATED = 300;
 
-/** The last "final answer is X", "answer: X", "answer is X" or "answer X" of the text. */
+/** The last "final answer is X" or "final answer: X" of the text. */
+export function finalAnswer(text: string): string | null {
+  return lastStatement(text, true);
+}
+
+/** The last "answer: X", "answer is X" or "answer X" of the text. */
 export function statedAnswer(text: string): string | null {
+  return lastStatement(text, false);
+}
+
+function lastStatement(text: string, finalOnly: boolean): string | null {
   let found: string | null = null;
   for (const match of text.matchAll(MENTION)) {
+    const final = /final\s{1,4}$/i.test(text.slice(Math.max(0, match.index - 12), match.index));
+    if (finalOnly && !final) continue;
     const from = match.index + match[0].length;
     const tail = text.slice(from, from + MAX_STATED);
     const lead = LEAD.exec(tail)?.[0] ?? '';
-    const explicit =
-      /[:：]/.test(lead) ||
-      (/final\s{1,4}$/i.test(text.slice(0, match.index).slice(-12)) && lead.trim() !== '');
+    const explicit = /[:：]/.test(lead) || (final && lead.trim() !== '');
     const stated = firstStatement(tail.slice(lead.length));
     if (stated !== '' && (explicit ? true : looksLikeValue(stated, lead))) found = stated;
   }
@@ -44,27 +53,3 @@ const DELIMITERS: readonly (readonly [string, string])[] = [
   ['\\(', '\\)'],
   ['\\[', '\\]'],
 ];
-
-const NUMBER = /[-−+]?\d[\d,]*(?:\.\d+)?(?:\/\d+)?%?/g;
-const TERMINATORS = '.!?)]}$*`"\'。';
-
-/**
- * The last number of the last non-empty line, the last resort. Only where the line is finished: a text that stops
- * in the middle ("… so n = 12") was cut off, and its last number is an accident.
- */
-export function lastNumber(text: string): string | null {
-  const line = lastLine(text);
-  const numbers = line.match(NUMBER);
-  const number = numbers?.at(-1);
-  if (number === undefined) return null;
-  const finished = TERMINATORS.includes(line.at(-1) ?? '') || number.length === line.length;
-  return finished ? number.replace(/,+$/, '') : null;
-}
-
-const MAX_LINE = 2000;
-
-function lastLine(text: string): string {
-  const trimmed = text.trimEnd();
-  const start = Math.max(trimmed.lastIndexOf('\n') + 1, trimmed.length - MAX_LINE);
-  return trimmed.slice(start).trim();
-}

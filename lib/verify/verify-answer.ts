@@ -1,10 +1,11 @@
 import type { Verdict } from '../data/records.ts';
 import { LapidaryError } from '../errors.ts';
-import { readAnswer } from './answer-form.ts';
-import { type Comparison, compareAnswers } from './compare-answers.ts';
-import { type ExtractedAnswer, extractAnswer } from './extract-answer.ts';
+import { compareAnswers } from './compare-answers.ts';
+import type { Ask, Comparison } from './comparison.ts';
+import { type ExtractedAnswer, type ExtractionRule, extractAnswer } from './extract-answer.ts';
 import { MAX_NORMALIZED, normalizeText } from './normalize.ts';
 import { canonicalLiteral, quotedString } from './python-literal.ts';
+import { readAnswer } from './read-answer.ts';
 
 export interface AnswerVerdict {
   verdict: Verdict;
@@ -12,6 +13,8 @@ export interface AnswerVerdict {
   rule: string;
   /** The answer found in the response, as written. */
   extracted: string | null;
+  /** The rule that found it; null where there is no answer. Absent from verifiers that do not extract. */
+  extraction?: ExtractionRule | null;
 }
 
 /**
@@ -20,41 +23,42 @@ export interface AnswerVerdict {
  * right: exact rational equality, equal literals, or equal normalised text, also member by member.
  * wrong: both sides are numbers, constants or literals and differ, or the answer is of a form that excludes the
  * gold one (a list for a number, "no solution" for a number, a number for "no solution").
- * unknown: no answer, or an equality that only a symbolic engine or a reader could decide.
+ * unknown: no answer, or an equality that only a symbolic engine (`verifyAnswerWith`) or a reader could decide.
  *
  * Never throws for a response; an empty gold answer, or one with unbalanced braces, is ERR_LAPIDARY_DATA.
  */
 export function verifyAnswer(response: string, groundTruth: string): AnswerVerdict {
-  return verifyWith(response, groundTruth, compareAsMathematics);
+  return verifyBy(response, groundTruth, compareAsMathematics);
 }
 
 /** As `verifyAnswer`, for answers that are plain words: equal normalised text is right, anything else is wrong. */
 export function verifyText(response: string, groundTruth: string): AnswerVerdict {
-  return verifyWith(response, groundTruth, (gold, given) =>
+  return verifyBy(response, groundTruth, (gold, given) =>
     normalizeText(gold).toLowerCase() === normalizeText(given).toLowerCase()
       ? { verdict: 'right', rule: 'text-equal' }
       : { verdict: 'wrong', rule: 'text-differs' },
   );
 }
 
-function verifyWith(
+export function verifyBy(
   response: string,
   groundTruth: string,
   compare: (gold: string, given: string) => Comparison,
 ): AnswerVerdict {
   checkGroundTruth(groundTruth);
   const answer: ExtractedAnswer | null = extractAnswer(response);
-  if (answer === null) return { verdict: 'unknown', rule: 'no-answer', extracted: null };
+  if (answer === null) return { verdict: 'unknown', rule: 'no-answer', extracted: null, extraction: null };
   if (answer.text.length > MAX_NORMALIZED && answer.text !== groundTruth) {
-    return { verdict: 'unknown', rule: 'answer-too-long', extracted: answer.text };
+    return { verdict: 'unknown', rule: 'answer-too-long', extracted: answer.text, extraction: answer.rule };
   }
-  return { ...compare(groundTruth, answer.text), extracted: answer.text };
+  return { ...compare(groundTruth, answer.text), extracted: answer.text, extraction: answer.rule };
 }
 
-function compareAsMathematics(groundTruth: string, given: string): Comparison {
+/** Compares two answers, without a response around the given one. */
+export function compareAsMathematics(groundTruth: string, given: string, ask?: Ask): Comparison {
   return (
     compareLiterals(groundTruth.trim(), given.trim()) ??
-    compareAnswers(readAnswer(groundTruth), readAnswer(given))
+    compareAnswers(readAnswer(groundTruth), readAnswer(given), ask)
   );
 }
 

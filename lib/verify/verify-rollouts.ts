@@ -1,6 +1,9 @@
 import type { Prompt, Rollout, Verdict } from '../data/records.ts';
 import { LapidaryError } from '../errors.ts';
+import { SYMBOLIC } from './comparison.ts';
+import type { SymbolicEngine } from './symbolic-engine.ts';
 import { type AnswerVerdict, verifyAnswer, verifyText } from './verify-answer.ts';
+import { verifyAnswerWith } from './verify-answer-with.ts';
 
 /** Decides one response. `prompt` is there for styles whose ground truth alone does not say enough. */
 export type Verifier = (response: string, groundTruth: string, prompt: Prompt) => AnswerVerdict;
@@ -12,7 +15,9 @@ export const verifiers: ReadonlyMap<string, Verifier> = new Map<string, Verifier
 ]);
 
 /** Stored with every verdict; changes when a rule change could change a verdict. */
-export const VERIFIER_ID = 'answer-v1';
+export const VERIFIER_ID = 'answer-v2';
+/** Stored instead where a symbolic engine was at hand. */
+export const SYMBOLIC_VERIFIER_ID = 'answer-v2+symbolic';
 
 export interface VerifyCounts {
   verdicts: Record<Verdict, number>;
@@ -24,6 +29,16 @@ export interface VerifyOptions {
   verifiers?: ReadonlyMap<string, Verifier>;
 }
 
+export interface VerifyWithOptions extends VerifyOptions {
+  engine: SymbolicEngine;
+  signal?: AbortSignal;
+}
+
+export interface VerifiedRollouts {
+  rollouts: Rollout[];
+  counts: VerifyCounts;
+}
+
 /**
  * Gives every rollout a verdict and a reward: 1 right, 0 wrong, null unknown. Pure: the records given are not
  * changed, and earlier verdicts in them have no influence.
@@ -32,14 +47,43 @@ export function verifyRollouts(
   rollouts: readonly Rollout[],
   prompts: ReadonlyMap<string, Prompt>,
   options: VerifyOptions = {},
-): { rollouts: Rollout[]; counts: VerifyCounts } {
+): VerifiedRollouts {
+  const verdicts = rollouts.map((rollout) => verifyRollout(rollout, prompts, options));
+  return withVerdicts(rollouts, verdicts, VERIFIER_ID);
+}
+
+/** As `verifyRollouts`; answers of the style "math" that the rules leave 'symbolic' are put to the engine. */
+export async function verifyRolloutsWith(
+  rollouts: readonly Rollout[],
+  prompts: ReadonlyMap<string, Prompt>,
+  options: VerifyWithOptions,
+): Promise<VerifiedRollouts> {
+  const verdicts: AnswerVerdict[] = [];
+  for (const rollout of rollouts) {
+    options.signal?.throwIfAborted();
+    const verdict = verifyRollout(rollout, prompts, options);
+    const { style, ground_truth: groundTruth } = prompts.get(rollout.prompt_id)!.reward_model;
+    const own = style !== 'math' || options.verifiers?.has(style);
+    const asked = verdict.rule === SYMBOLIC && !own;
+    verdicts.push(
+      asked ? await verifyAnswerWith(rollout.response_text, groundTruth, options.engine) : verdict,
+    );
+  }
+  return withVerdicts(rollouts, verdicts, SYMBOLIC_VERIFIER_ID);
+}
+
+function withVerdicts(
+  rollouts: readonly Rollout[],
+  verdicts: readonly AnswerVerdict[],
+  verifier: string,
+): VerifiedRollouts {
   const counts: VerifyCounts = { verdicts: { right: 0, wrong: 0, unknown: 0 }, rules: {} };
-  const verified = rollouts.map((rollout) => {
-    const { verdict, rule } = verifyRollout(rollout, prompts, options);
+  const verified = rollouts.map((rollout, index) => {
+    const { verdict, rule } = verdicts[index]!;
     counts.verdicts[verdict]++;
     counts.rules[rule] = (counts.rules[rule] ?? 0) + 1;
     const reward = verdict === 'unknown' ? null : verdict === 'right' ? 1 : 0;
-    return { ...rollout, verdict, reward, verifier: VERIFIER_ID, verifier_rule: rule };
+    return { ...rollout, verdict, reward, verifier, verifier_rule: rule };
   });
   return { rollouts: verified, counts };
 }

@@ -14,7 +14,7 @@ int64_t packed_size(const Implementation& cpu, int64_t columns, int64_t depth) {
 }
 
 int64_t gemm_workspace(const Implementation& cpu, int64_t columns, int64_t depth, int threads) {
-  return packed_size(cpu, columns, depth) + threads * (kGemmRows + cpu.tile_rows) * kGemmDepth;
+  return packed_size(cpu, columns, depth) + threads * row_scratch(cpu);
 }
 
 // Layout: depth blocks one after the other, each a run of column strips of tile_columns x block depth.
@@ -40,9 +40,9 @@ void gemm_row_block(const Implementation& cpu, const MatrixView& a, int64_t m0, 
   const int64_t padded_columns = round_up(columns, cpu.tile_columns);
   for (int64_t k0 = 0; k0 < depth; k0 += kGemmDepth) {
     const int64_t block_depth = std::min(kGemmDepth, depth - k0);
-    cpu.pack_rows(a, m0, rows, k0, block_depth, scratch);
-    cpu.tile_block(scratch, packed_b + k0 * padded_columns, rows, columns, block_depth, accumulate || k0 > 0,
-                   c, ldc);
+    const RowPanels panels = cpu.pack_rows(a, m0, rows, k0, block_depth, scratch);
+    cpu.tile_block(panels, scratch, packed_b + k0 * padded_columns, rows, columns, block_depth,
+                   accumulate || k0 > 0, c, ldc);
   }
 }
 
@@ -56,9 +56,10 @@ void gemm(ThreadPool& pool, const Implementation& cpu, const Gemm& g, float* wor
   pack_matrix(pool, cpu, g.b, g.columns, g.depth, workspace);
   float* scratch = workspace + packed_size(cpu, g.columns, g.depth);
   // Short products are cut finer so that all threads have work; the block height never changes a result.
-  const int64_t fair = round_up((g.rows + 4 * pool.threads() - 1) / (4 * pool.threads()), cpu.tile_rows);
+  const int64_t tasks = pool.threads() == 1 ? 1 : 2 * pool.threads();
+  const int64_t fair = round_up((g.rows + tasks - 1) / tasks, cpu.tile_rows);
   const int64_t height = std::min(kGemmRows, fair);
-  const int64_t scratch_size = (kGemmRows + cpu.tile_rows) * kGemmDepth;
+  const int64_t scratch_size = row_scratch(cpu);
   pool.parallel_for((g.rows + height - 1) / height, [&](int64_t task, int worker) {
     const int64_t m0 = task * height;
     gemm_row_block(cpu, g.a, m0, std::min(height, g.rows - m0), g.columns, g.depth, workspace, g.accumulate,

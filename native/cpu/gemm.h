@@ -33,7 +33,7 @@ void pack_matrix(ThreadPool& pool, const Implementation& cpu, const MatrixView& 
 
 // One block of at most kGemmRows rows on the calling thread. `scratch` holds row_scratch floats.
 constexpr int64_t kGemmRows = 48;
-inline int64_t row_scratch(const Implementation& cpu) { return (kGemmRows + cpu.tile_rows) * kGemmDepth; }
+inline int64_t row_scratch(const Implementation& cpu) { return (kGemmRows + cpu.tile_rows) * kPanelStride; }
 void gemm_row_block(const Implementation& cpu, const MatrixView& a, int64_t m0, int64_t rows, int64_t columns,
                     int64_t depth, const float* packed_b, bool accumulate, float* c, int64_t ldc,
                     float* scratch);

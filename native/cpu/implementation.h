@@ -96,30 +96,53 @@ struct AdamwStep {
   float grad_scale;                // clipping factor
 };
 
-// Consecutive queries of one head of one sequence: row r attends to the keys [0, first + r]. `width` (the
-// head's, padded with zeros) and `key_stride` are multiples of 8; key_stride >= first + rows. A row's result
-// does not depend on `rows`.
+// Rows that need not be dense.
+struct RowsView {
+  const float* data;
+  int64_t stride;
+};
+
+// Consecutive queries of one head of one sequence: row r attends to the keys [0, first + r]. `key_stride` is
+// a multiple of 8 and at least first + rows. Keys in blocks of 8 positions: element d of key j lies at (j / 8
+// * width + d) * 8 + j % 8. Values and results are worked on in whole vectors: what their rows hold up to the
+// next multiple of 8 of `width` is read, and written as anything. A row's result does not depend on `rows`.
 struct AttentionRows {
   int64_t rows, first, width, key_stride;
   float scale;
-  const float* queries;      // [rows, width]
-  const float* keys_t;       // [width, key_stride]
-  const float* values;       // [first + rows, width]
+  RowsView queries;          // [rows, width]
+  const float* keys;         // [key_stride / 8, width, 8]
+  RowsView values;           // [first + rows, width]
   float* scores;             // scratch [rows, key_stride]
   float* out;                // [rows, width]
+  int64_t out_stride;        // of its rows
   float *maxima, *inverses;  // out [rows]: of the scaled scores, and 1 / sum exp(score - maximum)
 };
 
-// The backward of AttentionRows. dkeys and dvalues have key_stride rows.
+// The backward of AttentionRows. dqueries, dkeys and dvalues have rows of `width` rounded up to 8, dkeys and
+// dvalues key_stride of them.
 struct AttentionGradient {
   int64_t rows, first, width, key_stride;
   float scale;
-  const float *queries, *dout;            // [rows, width]
-  const float *keys, *keys_t, *values_t;  // [keys, width], [width, key_stride], [width, key_stride]
-  const float *maxima, *inverses;         // [rows], from the forward
-  float *probabilities, *dscores;         // scratch [rows, key_stride]
-  float* dqueries;                        // [rows, width], overwritten
-  float *dkeys, *dvalues;                 // [key_stride, width], added to
+  RowsView queries, dout;                  // [rows, width]
+  RowsView keys;                           // [first + rows, width]
+  const float *key_blocks, *value_blocks;  // as AttentionRows.keys
+  const float *maxima, *inverses;          // [rows], from the forward
+  float *probabilities, *dscores;          // scratch [rows, key_stride]
+  float* dqueries;                         // [rows, width], overwritten
+  float *dkeys, *dvalues;                  // [key_stride, width], added to
+};
+
+// One query for each of `heads` heads of one sample against `count` cached positions; to the bit what
+// AttentionRows gives for the same rows.
+struct AttentionStep {
+  int64_t heads, count, width;
+  float scale;
+  const float* query;          // [heads, width]
+  const float *keys, *values;  // of the first head, blocks as above and rows of `width` rounded up to 8
+  int64_t head_size;           // floats between the caches of two heads
+  float* scores;               // scratch [heads, score_stride]
+  int64_t score_stride;
+  float* out;  // [heads, width rounded up to 8]
 };
 
 // One sequence of the policy loss in the forms that run over vectors: no gate, unit, token-level clip
@@ -135,6 +158,10 @@ struct LossRow {
   float* dlogp;  // out [count]
 };
 
+// Micro-panels of the left operand: its rows one after the other, kPanelStride apart, or the elements of a
+// column of the tile side by side.
+enum class RowPanels { kPlain, kInterleaved };
+
 struct Implementation {
   const char* name;
   bool (*supported)();
@@ -145,11 +172,13 @@ struct Implementation {
   // tile_block.
   void (*pack_columns)(const MatrixView& b, int64_t k0, int64_t depth, int64_t n0, int64_t columns,
                        float* packed);
-  // Packs rows [m0, m0 + rows) of columns [k0, k0 + depth) of a into micro-panels, zero-padded.
-  void (*pack_rows)(const MatrixView& a, int64_t m0, int64_t rows, int64_t k0, int64_t depth, float* packed);
-  // c[rows, columns] (+)= packed_a * packed_b over `depth`.
-  void (*tile_block)(const float* packed_a, const float* packed_b, int64_t rows, int64_t columns,
-                     int64_t depth, bool accumulate, float* c, int64_t ldc);
+  // Packs rows [m0, m0 + rows) of columns [k0, k0 + depth), depth <= kGemmDepth, of a into micro-panels,
+  // zero-padded.
+  RowPanels (*pack_rows)(const MatrixView& a, int64_t m0, int64_t rows, int64_t k0, int64_t depth,
+                         float* packed);
+  // c[rows, columns] (+)= packed_a * packed_b over `depth`; `panels` as pack_rows gave it.
+  void (*tile_block)(RowPanels panels, const float* packed_a, const float* packed_b, int64_t rows,
+                     int64_t columns, int64_t depth, bool accumulate, float* c, int64_t ldc);
 
   // Strips of the linear log-probs (vocab_strips.inc). Elements are counted from `first`; counts of rows are
   // padded up to tile_rows, what lies beyond is scratch.
@@ -212,7 +241,10 @@ struct Implementation {
   // angles whose cosines and sines are given, times `direction` (1, or -1 for the backward).
   void (*rotate)(const float* cosines, const float* sines, float direction, int64_t half, int64_t heads,
                  float* x);
+  // rows [count, width] -> blocks of 8 positions, the last one filled up with zeros.
+  void (*block_keys)(const RowsView& rows, int64_t count, int64_t width, float* blocks);
   void (*attend)(const AttentionRows& block);
+  void (*attend_step)(const AttentionStep& step);
   void (*attend_backward)(const AttentionGradient& block);
 
   // Policy loss: the count of kept tokens and the f64 sum of logp - anchor (logp where that is null) over

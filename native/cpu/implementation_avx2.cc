@@ -30,6 +30,10 @@
 // The rest of a tile's steps, in place for the same reason as the four.
 #define LAP_TILE_FMA(a, b, sum) asm volatile("vfmadd231ps %2, %1, %0" : "+x"(sum) : "x"(a), "x"(b))
 #define LAP_SQRT(v) ((Vector)_mm256_sqrt_ps((__m256)(v)))
+// The first lanes of a vector, the others 0.
+static const int32_t kLaneMasks[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
+#define LAP_LOAD_FIRST(p, lanes) \
+  ((Vector)_mm256_maskload_ps(p, _mm256_loadu_si256((const __m256i*)(kLaneMasks + 8 - (lanes)))))
 #define LAP_WIDE_LANES 8
 #define LAP_WIDE_FMA(a, b, c) ((Wide)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
 #define LAP_WIDE_MAX(a, b) ((Wide)_mm256_max_ps((__m256)(a), (__m256)(b)))

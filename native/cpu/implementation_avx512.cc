@@ -34,6 +34,7 @@
 #define LAP_MAX(a, b) ((Vector)_mm256_max_ps((__m256)(a), (__m256)(b)))
 #define LAP_MIN(a, b) ((Vector)_mm256_min_ps((__m256)(a), (__m256)(b)))
 #define LAP_SQRT(v) ((Vector)_mm256_sqrt_ps((__m256)(v)))
+#define LAP_LOAD_FIRST(p, lanes) ((Vector)_mm256_maskz_loadu_ps((__mmask8)((1u << (lanes)) - 1u), p))
 #define LAP_WIDE_LANES 16
 #define LAP_WIDE_FMA(a, b, c) ((Wide)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
 #define LAP_WIDE_MAX(a, b) ((Wide)_mm512_max_ps((__m512)(a), (__m512)(b)))

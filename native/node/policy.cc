@@ -42,6 +42,8 @@ class PolicyHandle : public Napi::ObjectWrap<PolicyHandle> {
   Napi::Value backward(const Napi::CallbackInfo& info);
   Napi::Value zero_gradients(const Napi::CallbackInfo& info);
   Napi::Value step(const Napi::CallbackInfo& info);
+  Napi::Value step_count(const Napi::CallbackInfo& info);
+  Napi::Value set_step_count(const Napi::CallbackInfo& info);
   Napi::Value sample(const Napi::CallbackInfo& info);
   Napi::Value read(const Napi::CallbackInfo& info);
   Napi::Value write(const Napi::CallbackInfo& info);
@@ -65,6 +67,7 @@ PolicyHandle::PolicyHandle(const Napi::CallbackInfo& info)
   config.max_context = in.integer("maxContext");
   config.rope_theta = static_cast<float>(in.number("ropeTheta"));
   config.norm_epsilon = static_cast<float>(in.number("normEpsilon"));
+  config.tied_head = in.boolean("tiedHead");
   const std::string implementation = in.text("implementation");
   const Status status = Policy::create(
       config, static_cast<uint64_t>(in.integer("seed")), static_cast<int>(in.integer("threads")),
@@ -127,6 +130,30 @@ Napi::Value PolicyHandle::step(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value PolicyHandle::step_count(const Napi::CallbackInfo& info) {
+  return dispatch(info, [&](Job& job) {
+    auto count = std::make_shared<int64_t>(0);
+    job.result = [count](Napi::Env env) -> Napi::Value {
+      return Napi::Number::New(env, static_cast<double>(*count));
+    };
+    return locked([=](Policy& policy) {
+      *count = policy.step_count();
+      return ok_status();
+    });
+  });
+}
+
+Napi::Value PolicyHandle::set_step_count(const Napi::CallbackInfo& info) {
+  return dispatch(info, [&](Job& job) {
+    const int64_t count = job.arguments.integer("count");
+    if (count < 0) throw_argument(job.arguments.env(), "count is negative; expected the steps so far");
+    return locked([=](Policy& policy) {
+      policy.set_step_count(count);
+      return ok_status();
+    });
+  });
+}
+
 Napi::Value PolicyHandle::sample(const Napi::CallbackInfo& info) {
   return dispatch(info, [&](Job& job) {
     Arguments& in = job.arguments;
@@ -143,6 +170,7 @@ Napi::Value PolicyHandle::sample(const Napi::CallbackInfo& info) {
     request.temperature = static_cast<float>(in.number("temperature"));
     request.eos = static_cast<int32_t>(in.integer("eosId"));
     request.seed = static_cast<uint64_t>(in.integer("seed"));
+    if (in.has("promptSeeds")) request.prompt_seeds = in.offsets("promptSeeds", request.prompts);
     int64_t samples = 0, elements = 0;
     if (!multiply_checked(request.prompts, request.samples_per_prompt, &samples) ||
         !multiply_checked(samples, request.max_new_tokens, &elements)) {
@@ -236,6 +264,8 @@ Napi::Function PolicyHandle::define(Napi::Env env) {
       {InstanceMethod("forward", &PolicyHandle::forward), InstanceMethod("backward", &PolicyHandle::backward),
        InstanceMethod("zeroGradients", &PolicyHandle::zero_gradients),
        InstanceMethod("step", &PolicyHandle::step), InstanceMethod("sample", &PolicyHandle::sample),
+       InstanceMethod("stepCount", &PolicyHandle::step_count),
+       InstanceMethod("setStepCount", &PolicyHandle::set_step_count),
        InstanceMethod("read", &PolicyHandle::read), InstanceMethod("write", &PolicyHandle::write),
        InstanceMethod("describe", &PolicyHandle::describe)});
 }

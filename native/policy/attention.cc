@@ -13,98 +13,88 @@ inline void copy_head(const float* from, int64_t width, float* to) {
   for (; d < width; ++d) to[d] = from[d];
 }
 
-// [rows, width] with a stride -> [rows, padded] dense, zeros in the padding.
-void gather(const HeadShape& shape, const HeadRows& from, int64_t rows, float* to) {
-  for (int64_t r = 0; r < rows; ++r, to += shape.padded) {
-    copy_head(from.data + r * from.stride, shape.width, to);
-    for (int64_t d = shape.width; d < shape.padded; ++d) to[d] = 0.f;
-  }
-}
-
 void scatter(const HeadShape& shape, const float* from, int64_t rows, float* to, int64_t stride) {
   for (int64_t r = 0; r < rows; ++r) copy_head(from + r * shape.padded, shape.width, to + r * stride);
 }
 
-// [rows, padded] -> [padded, stride]; the columns from `rows` on become zero.
-void transpose(const HeadShape& shape, const float* from, int64_t rows, int64_t stride, float* to) {
-  for (int64_t d = 0; d < shape.padded; ++d) {
-    float* row = to + d * stride;
-    for (int64_t r = 0; r < rows; ++r) row[r] = from[r * shape.padded + d];
-    std::fill(row + rows, row + stride, 0.f);
-  }
-}
+RowsView from_row(const RowsView& rows, int64_t row) { return {rows.data + row * rows.stride, rows.stride}; }
 
-// The scratch of attention_backward, all [stride, padded] but the last three.
 struct BackwardScratch {
   BackwardScratch(float* base, const HeadShape& shape, int64_t stride) {
-    const int64_t size = shape.padded * stride;
-    float** parts[] = {&queries, &keys, &values, &dout, &dqueries, &dkeys, &dvalues, &keys_t, &values_t};
-    for (float** part : parts) {
-      *part = base;
+    const auto take = [&base](int64_t size) {
+      float* piece = base;
       base += size;
-    }
-    probabilities = base;
-    dscores = base + kQueryBlock * stride;
+      return piece;
+    };
+    key_blocks = take(shape.width * stride);
+    value_blocks = take(shape.width * stride);
+    dkeys = take(shape.padded * stride);
+    dvalues = take(shape.padded * stride);
+    dqueries = take(shape.padded * kQueryBlock);
+    probabilities = take(kQueryBlock * stride);
+    dscores = take(kQueryBlock * stride);
   }
-  float *queries, *keys, *values, *dout, *dqueries, *dkeys, *dvalues;
-  float *keys_t, *values_t;        // [padded, stride]
-  float *probabilities, *dscores;  // [kQueryBlock, stride]
+  float *key_blocks, *value_blocks;  // [stride / 8, width, 8]
+  float *dkeys, *dvalues;            // [stride, padded]
+  float* dqueries;                   // [kQueryBlock, padded]
+  float *probabilities, *dscores;    // [kQueryBlock, stride]
 };
 
 }  // namespace
 
 void store_position(const HeadShape& shape, const HeadCache& cache, int64_t position, const float* key,
                     const float* value) {
-  for (int64_t d = 0; d < shape.width; ++d) cache.keys_t[d * cache.stride + position] = key[d];
-  for (int64_t d = shape.width; d < shape.padded; ++d) cache.keys_t[d * cache.stride + position] = 0.f;
-  gather(shape, {value, 0}, 1, cache.values + position * shape.padded);
+  float* block = cache.keys + position / 8 * 8 * shape.width + position % 8;
+  for (int64_t d = 0; d < shape.width; ++d) block[8 * d] = key[d];
+  float* row = cache.values + position * shape.padded;
+  copy_head(value, shape.width, row);
+  for (int64_t d = shape.width; d < shape.padded; ++d) row[d] = 0.f;
 }
 
 int64_t attend_scratch(const HeadShape& shape, int64_t stride) {
-  return kQueryBlock * (2 * shape.padded + stride + 2);
+  return kQueryBlock * (shape.padded + stride + 2);
 }
 
-void attend_rows(const Implementation& cpu, const HeadShape& shape, const HeadRows& queries, int64_t first,
-                 int64_t rows, const HeadCache& cache, float* out, int64_t out_stride, float* maxima,
-                 float* inverses, float* scratch) {
-  float* staged = scratch;
-  float* result = staged + kQueryBlock * shape.padded;
+void attend_rows(const Implementation& cpu, const HeadShape& shape, const AttentionForward& head,
+                 float* scratch) {
+  float* result = scratch;
   float* scores = result + kQueryBlock * shape.padded;
-  float* spare = scores + kQueryBlock * cache.stride;
-  for (int64_t begin = 0; begin < rows; begin += kQueryBlock) {
-    const int64_t count = std::min(kQueryBlock, rows - begin);
-    gather(shape, {queries.data + begin * queries.stride, queries.stride}, count, staged);
-    cpu.attend({count, first + begin, shape.padded, cache.stride, shape.scale, staged, cache.keys_t,
-                cache.values, scores, result, maxima == nullptr ? spare : maxima + begin,
-                inverses == nullptr ? spare + kQueryBlock : inverses + begin});
-    scatter(shape, result, count, out + begin * out_stride, out_stride);
+  float* spare = scores + kQueryBlock * head.key_stride;
+  // Results come in whole vectors, which must not reach into the next head.
+  const bool direct = shape.width == shape.padded;
+  for (int64_t begin = 0; begin < head.rows; begin += kQueryBlock) {
+    const int64_t count = std::min(kQueryBlock, head.rows - begin);
+    float* out = head.out + begin * head.out_stride;
+    cpu.attend({count, head.first + begin, shape.width, head.key_stride, shape.scale,
+                from_row(head.queries, begin), head.keys, head.values, scores, direct ? out : result,
+                direct ? head.out_stride : shape.padded, head.maxima == nullptr ? spare : head.maxima + begin,
+                head.inverses == nullptr ? spare + kQueryBlock : head.inverses + begin});
+    if (!direct) scatter(shape, result, count, out, head.out_stride);
   }
 }
 
 int64_t attention_backward_scratch(const HeadShape& shape, int64_t length) {
-  return (9 * shape.padded + 2 * kQueryBlock) * round_up_8(length);
+  return (2 * shape.width + 2 * shape.padded + 2 * kQueryBlock) * round_up_8(length) +
+         kQueryBlock * shape.padded;
 }
 
 void attention_backward(const Implementation& cpu, const HeadShape& shape, const AttentionBackward& head,
                         float* scratch) {
-  const int64_t length = head.length, stride = round_up_8(length), padded = shape.padded;
+  const int64_t length = head.length, stride = round_up_8(length);
   const BackwardScratch s(scratch, shape, stride);
-  gather(shape, {head.q, head.stride}, length, s.queries);
-  gather(shape, {head.k, head.stride}, length, s.keys);
-  gather(shape, {head.v, head.stride}, length, s.values);
-  gather(shape, head.dout, length, s.dout);
-  transpose(shape, s.keys, length, stride, s.keys_t);
-  transpose(shape, s.values, length, stride, s.values_t);
-  std::fill_n(s.dkeys, padded * stride, 0.f);
-  std::fill_n(s.dvalues, padded * stride, 0.f);
+  const RowsView queries{head.q, head.stride}, keys{head.k, head.stride}, values{head.v, head.stride};
+  cpu.block_keys(keys, length, shape.width, s.key_blocks);
+  cpu.block_keys(values, length, shape.width, s.value_blocks);
+  std::fill_n(s.dkeys, shape.padded * stride, 0.f);
+  std::fill_n(s.dvalues, shape.padded * stride, 0.f);
   for (int64_t begin = 0; begin < length; begin += kQueryBlock) {
-    const int64_t at = begin * padded;
-    cpu.attend_backward({std::min(kQueryBlock, length - begin), begin, padded, stride, shape.scale,
-                         s.queries + at, s.dout + at, s.keys, s.keys_t, s.values_t, head.maxima + begin,
-                         head.inverses + begin, s.probabilities, s.dscores, s.dqueries + at, s.dkeys,
-                         s.dvalues});
+    const int64_t rows = std::min(kQueryBlock, length - begin);
+    cpu.attend_backward({rows, begin, shape.width, stride, shape.scale, from_row(queries, begin),
+                         from_row(head.dout, begin), keys, s.key_blocks, s.value_blocks, head.maxima + begin,
+                         head.inverses + begin, s.probabilities, s.dscores, s.dqueries, s.dkeys, s.dvalues});
+    // No later block reads these queries; keys are read to the end.
+    scatter(shape, s.dqueries, rows, head.q + begin * head.stride, head.stride);
   }
-  scatter(shape, s.dqueries, length, head.q, head.stride);
   scatter(shape, s.dkeys, length, head.k, head.stride);
   scatter(shape, s.dvalues, length, head.v, head.stride);
 }

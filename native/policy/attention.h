@@ -1,5 +1,5 @@
-// Causal attention of one head of one sequence. Training and sampling store keys and values the same way and
-// call the same row function, so that a token's result is the same to the bit in both.
+// Causal attention of one head of one sequence. Training and sampling lay keys and values out the same way
+// and sum in the same order, so that a token's result is the same to the bit in both.
 #pragma once
 
 #include <cmath>
@@ -24,39 +24,45 @@ struct HeadShape {
 // Queries are taken in blocks of this many rows, which bounds the scratch for scores.
 constexpr int64_t kQueryBlock = 16;
 
-// Keys [padded, stride] and values [stride, padded] of up to `stride` positions, stride a multiple of 8.
+// Up to `stride` positions of one head, stride a multiple of 8: keys in blocks of 8 positions
+// (AttentionRows), values as rows of `padded`.
 struct HeadCache {
-  float *keys_t, *values;
+  float *keys, *values;
   int64_t stride;
 };
-inline int64_t head_cache_size(const HeadShape& shape, int64_t stride) { return 2 * shape.padded * stride; }
+inline int64_t head_cache_size(const HeadShape& shape, int64_t stride) {
+  return (shape.width + shape.padded) * stride;
+}
 inline HeadCache head_cache(float* base, const HeadShape& shape, int64_t stride) {
-  return {base, base + shape.padded * stride, stride};
+  return {base, base + shape.width * stride, stride};
 }
 
 void store_position(const HeadShape& shape, const HeadCache& cache, int64_t position, const float* key,
                     const float* value);
 
-// Rows of one head inside a matrix of all heads.
-struct HeadRows {
-  const float* data;
-  int64_t stride;
+// Queries at positions [first, first + rows) against `keys` in blocks for key_stride positions, to `out`.
+// maxima and inverses [rows] are kept for the backward, or null.
+struct AttentionForward {
+  int64_t first, rows;
+  RowsView queries;
+  const float* keys;
+  int64_t key_stride;
+  RowsView values;
+  float* out;
+  int64_t out_stride;
+  float *maxima, *inverses;
 };
-
-// Queries at positions [first, first + rows), whose keys and values are in the cache, to `out`. maxima and
-// inverses [rows] are kept for the backward, or null.
 int64_t attend_scratch(const HeadShape& shape, int64_t stride);
-void attend_rows(const Implementation& cpu, const HeadShape& shape, const HeadRows& queries, int64_t first,
-                 int64_t rows, const HeadCache& cache, float* out, int64_t out_stride, float* maxima,
-                 float* inverses, float* scratch);
+void attend_rows(const Implementation& cpu, const HeadShape& shape, const AttentionForward& head,
+                 float* scratch);
 
-// A whole sequence of `length`: turns its q, k, v (at data, data + width, data + 2 width of the model; rows
-// `stride` apart) into their gradients, given those of the head's output.
+// A whole sequence of `length`: turns its q, k, v (rows `stride` apart) into their gradients, given those of
+// the head's output.
 struct AttentionBackward {
   int64_t length;
   float *q, *k, *v;
   int64_t stride;
-  HeadRows dout;
+  RowsView dout;
   const float *maxima, *inverses;
 };
 int64_t attention_backward_scratch(const HeadShape& shape, int64_t length);

@@ -16,6 +16,7 @@ struct PolicyConfig {
   int64_t max_context = 0;  // tokens of the longest sequence
   float rope_theta = 10000.f;
   float norm_epsilon = 1e-5f;
+  bool tied_head = false;  // the head is the embedding; its gradient is the sum of both uses
 
   int64_t head_width() const { return width / heads; }
 };
@@ -42,6 +43,8 @@ struct SampleRequest {
   float temperature = 1.f;  // 0: the most probable token, the lowest id of equals
   int32_t eos = -1;         // -1: none
   uint64_t seed = 0;        // a sample depends on seed, its index and the prompt, on nothing else
+  const int64_t* prompt_seeds = nullptr;  // [prompts] or null; where given, sample s of prompt p depends on
+                                          // prompt_seeds[p], s and the prompt, not on its place or `seed`
 
   int32_t* out_tokens =
       nullptr;  // [N * max_new_tokens]; samples one after the other, the first sum(lengths) used

@@ -24,15 +24,18 @@ Decoder::Decoder(void* base, const DecodePlan& plan, const int32_t* cancel)
   pool_.set_cancel(cancel);
   tokens_ = carver_.take<int32_t>(rows);
   positions_ = carver_.take<int32_t>(rows);
-  caches_ = carver_.take<float>(group * cache_size(plan.net, plan.stride));
+  caches_ = carver_.take<float>((group + 1) * cache_size(plan.net, plan.stride));
   hidden_ = carver_.take<float>(group * config.width);
+  prompt_hidden_ = carver_.take<float>(config.width);
   logits_ = carver_.take<float>(group * config.vocab);
   choice_scratch_ = carver_.take<float>(config.vocab);
   block_scratch_ = carver_.take<float>(row_scratch(plan.net.cpu));
-  attention_scratch_ = carver_.take<float>(attend_scratch(plan.net.shape, plan.stride));
+  const int64_t all_heads = config.heads * (plan.stride + plan.net.shape.padded);
+  attention_scratch_ = carver_.take<float>(std::max(all_heads, attend_scratch(plan.net.shape, plan.stride)));
   logp_ = carver_.take<float>(group);
   lse_ = carver_.take<float>(group);
   active_ = carver_.take<int64_t>(group);
+  free_ = carver_.take<int64_t>(group);
   samples_ = carver_.take<int64_t>(group);
   lengths_ = carver_.take<int64_t>(group);
   const lap_linear_logprobs_args args = head_arguments(group);
@@ -57,14 +60,18 @@ lap_linear_logprobs_args Decoder::head_arguments(int64_t rows) {
   return args;
 }
 
-HeadCache Decoder::cache(int64_t slot, int64_t layer, int64_t head) {
-  const int64_t size = head_cache_size(plan_.net.shape, plan_.stride);
-  const int64_t index = (slot * plan_.net.config.layers + layer) * plan_.net.config.heads + head;
-  return head_cache(caches_ + index * size, plan_.net.shape, plan_.stride);
+float* Decoder::layer_cache(int64_t slot, int64_t layer) const {
+  const int64_t size = plan_.net.config.heads * head_cache_size(plan_.net.shape, plan_.stride);
+  return caches_ + (slot * plan_.net.config.layers + layer) * size;
 }
 
-// tokens_, positions_ -> rows_.input, the residual stream after the last layer. attention(layer, head, head's
-// column) reads rows_.qkv and writes rows_.attended.
+HeadCache Decoder::cache(int64_t slot, int64_t layer, int64_t head) const {
+  const int64_t size = head_cache_size(plan_.net.shape, plan_.stride);
+  return head_cache(layer_cache(slot, layer) + head * size, plan_.net.shape, plan_.stride);
+}
+
+// tokens_, positions_ -> rows_.input, the residual stream after the last layer. attention(layer) reads
+// rows_.qkv and writes rows_.attended.
 template <class Attention>
 void Decoder::run_layers(int64_t rows, const Attention& attention) {
   const Network& net = plan_.net;
@@ -75,7 +82,7 @@ void Decoder::run_layers(int64_t rows, const Attention& attention) {
       before_attention(net, layer, packed, rows_, positions_,
                        {begin, std::min(kGemmRows, rows - begin), block_scratch_});
     }
-    for (int64_t head = 0; head < net.config.heads; ++head) attention(layer, head, head * net.shape.width);
+    attention(layer);
     for (int64_t begin = 0; begin < rows; begin += kGemmRows) {
       after_attention(net, layer, packed, rows_, rows_.input,
                       {begin, std::min(kGemmRows, rows - begin), block_scratch_});
@@ -89,37 +96,40 @@ void Decoder::final_norm(int64_t row, float* out) {
                    net.config.norm_epsilon, out);
 }
 
-void Decoder::prefill(int64_t prompt, int64_t slot) {
-  const int64_t width = plan_.net.config.width, start = plan_.request.cu_seqlens[prompt];
+// Into the slot after those of the samples.
+void Decoder::prefill(int64_t prompt) {
+  const Network& net = plan_.net;
+  const int64_t width = net.config.width, start = plan_.request.cu_seqlens[prompt];
   const int64_t length = plan_.request.cu_seqlens[prompt + 1] - start;
   for (int64_t t = 0; t < length; ++t) {
     tokens_[t] = plan_.request.tokens[start + t];
     positions_[t] = static_cast<int32_t>(t);
   }
-  run_layers(length, [&](int64_t layer, int64_t head, int64_t column) {
-    const HeadCache keys = cache(slot, layer, head);
-    const float* qkv = rows_.qkv + column;
-    for (int64_t t = 0; t < length; ++t)
-      store_position(plan_.net.shape, keys, t, qkv + 3 * width * t + width, qkv + 3 * width * t + 2 * width);
-    attend_rows(plan_.net.cpu, plan_.net.shape, {qkv, 3 * width}, 0, length, keys, rows_.attended + column,
-                width, nullptr, nullptr, attention_scratch_);
-  });
-  final_norm(length - 1, hidden_ + slot * width);
-  lengths_[slot] = length;
-}
-
-void Decoder::copy_slot(int64_t from, int64_t to) {
-  const int64_t width = plan_.net.config.width, padded = plan_.net.shape.padded, length = lengths_[from];
-  for (int64_t layer = 0; layer < plan_.net.config.layers; ++layer) {
-    for (int64_t head = 0; head < plan_.net.config.heads; ++head) {
-      const HeadCache source = cache(from, layer, head), target = cache(to, layer, head);
-      for (int64_t d = 0; d < padded; ++d)
-        std::copy_n(source.keys_t + d * plan_.stride, length, target.keys_t + d * plan_.stride);
-      std::copy_n(source.values, length * padded, target.values);
+  run_layers(length, [&](int64_t layer) {
+    for (int64_t head = 0; head < net.config.heads; ++head) {
+      const HeadCache keys = cache(plan_.group, layer, head);
+      const int64_t column = head * net.shape.width;
+      const float* qkv = rows_.qkv + column;
+      for (int64_t t = 0; t < length; ++t) {
+        const float* key = qkv + 3 * width * t + width;
+        store_position(net.shape, keys, t, key, key + width);
+      }
+      attend_rows(net.cpu, net.shape,
+                  {0,
+                   length,
+                   {qkv, 3 * width},
+                   keys.keys,
+                   keys.stride,
+                   {keys.values, net.shape.padded},
+                   rows_.attended + column,
+                   width,
+                   nullptr,
+                   nullptr},
+                  attention_scratch_);
     }
-  }
-  std::memcpy(hidden_ + to * width, hidden_ + from * width, static_cast<size_t>(width) * sizeof(float));
-  lengths_[to] = length;
+  });
+  final_norm(length - 1, prompt_hidden_);
+  prompt_ = prompt;
 }
 
 int64_t Decoder::limit(int64_t sample) const {
@@ -128,22 +138,45 @@ int64_t Decoder::limit(int64_t sample) const {
   return std::min(plan_.request.max_new_tokens, plan_.net.config.max_context - length);
 }
 
-// Fills slots [0, count). Samples of one prompt are neighbours: the first computes it, the others copy.
-void Decoder::start(int64_t first, int64_t count) {
-  int64_t prompt = -1;
-  active_count_ = 0;
-  for (int64_t slot = 0; slot < count; ++slot) {
-    const int64_t sample = first + slot;
-    samples_[slot] = sample;
-    plan_.request.out_lengths[sample] = 0;
-    if (sample / plan_.request.samples_per_prompt == prompt) {
-      copy_slot(slot - 1, slot);
-    } else {
-      prompt = sample / plan_.request.samples_per_prompt;
-      prefill(prompt, slot);
+// Gives free slots to the samples that wait.
+void Decoder::refill(SampleQueue& queue) {
+  while (free_count_ > 0) {
+    if (next_ == end_ && !queue.take(&next_, &end_)) {
+      next_ = end_;
+      return;
     }
-    active_[active_count_++] = slot;
+    start(next_++);
   }
+}
+
+void Decoder::start(int64_t sample) {
+  const Network& net = plan_.net;
+  const int64_t prompt = sample / plan_.request.samples_per_prompt;
+  plan_.request.out_lengths[sample] = 0;
+  // A prompt as long as the context leaves no room; its samples end before their first token.
+  if (limit(sample) <= 0) return;
+  if (prompt != prompt_) prefill(prompt);
+  const int64_t slot = free_[--free_count_];
+  const int64_t length = plan_.request.cu_seqlens[prompt + 1] - plan_.request.cu_seqlens[prompt];
+  for (int64_t layer = 0; layer < net.config.layers; ++layer) {
+    for (int64_t head = 0; head < net.config.heads; ++head) {
+      const HeadCache source = cache(plan_.group, layer, head), target = cache(slot, layer, head);
+      std::copy_n(source.keys, round_up_8(length) * net.shape.width, target.keys);
+      std::copy_n(source.values, length * net.shape.padded, target.values);
+    }
+  }
+  std::copy_n(prompt_hidden_, net.config.width, hidden_ + active_count_ * net.config.width);
+  samples_[slot] = sample;
+  lengths_[slot] = length;
+  active_[active_count_++] = slot;
+}
+
+// The number in [0, 1) that decides the sample's next token.
+static double draw_of(const SampleRequest& request, int64_t sample) {
+  const auto at = static_cast<uint64_t>(request.out_lengths[sample]);
+  if (request.prompt_seeds == nullptr) return uniform(request.seed, static_cast<uint64_t>(sample), at);
+  return uniform(static_cast<uint64_t>(request.prompt_seeds[sample / request.samples_per_prompt]),
+                 static_cast<uint64_t>(sample % request.samples_per_prompt), at);
 }
 
 // From hidden_ [active] to one token more of every active sample, left in tokens_ too.
@@ -154,8 +187,7 @@ Status Decoder::choose() {
                  active_count_, block_scratch_);
   for (int64_t i = 0; i < active_count_; ++i) {
     const int64_t sample = samples_[active_[i]];
-    const double draw = uniform(request.seed, static_cast<uint64_t>(sample),
-                                static_cast<uint64_t>(request.out_lengths[sample]));
+    const double draw = draw_of(request, sample);
     tokens_[i] = choose_token(plan_.net.cpu, logits_ + i * config.vocab, config.vocab, request.temperature,
                               draw, choice_scratch_);
     if (tokens_[i] == kNoChoice) return wrong_state("the parameters give logits that are not finite");
@@ -179,49 +211,78 @@ void Decoder::drop_finished() {
   int64_t kept = 0;
   for (int64_t i = 0; i < active_count_; ++i) {
     const int64_t sample = samples_[active_[i]];
-    if (tokens_[i] == plan_.request.eos || plan_.request.out_lengths[sample] >= limit(sample)) continue;
+    if (tokens_[i] == plan_.request.eos || plan_.request.out_lengths[sample] >= limit(sample)) {
+      free_[free_count_++] = active_[i];
+      continue;
+    }
     active_[kept] = active_[i];
     tokens_[kept++] = tokens_[i];
   }
   active_count_ = kept;
 }
 
-// Runs the tokens just chosen through the layers: hidden_ [active] for the next choice.
-void Decoder::advance() {
-  const int64_t width = plan_.net.config.width;
-  for (int64_t i = 0; i < active_count_; ++i) positions_[i] = static_cast<int32_t>(lengths_[active_[i]]++);
-  run_layers(active_count_, [&](int64_t layer, int64_t head, int64_t column) {
-    for (int64_t i = 0; i < active_count_; ++i) {
-      const HeadCache keys = cache(active_[i], layer, head);
-      const float* q = rows_.qkv + 3 * width * i + column;
-      store_position(plan_.net.shape, keys, positions_[i], q + width, q + 2 * width);
-      attend_rows(plan_.net.cpu, plan_.net.shape, {q, 0}, positions_[i], 1, keys,
-                  rows_.attended + width * i + column, width, nullptr, nullptr, attention_scratch_);
-    }
-  });
-  for (int64_t i = 0; i < active_count_; ++i) final_norm(i, hidden_ + i * width);
+// The caches of a group are larger than the second-level cache: what the next sample needs is fetched while
+// this one is worked on.
+void Decoder::fetch_layer(int64_t slot, int64_t layer, int64_t count) const {
+  const HeadShape& shape = plan_.net.shape;
+  const auto fetch = [](const float* from, int64_t floats) {
+    for (int64_t i = 0; i < floats; i += 16) __builtin_prefetch(from + i, 0, 2);
+  };
+  for (int64_t head = 0; head < plan_.net.config.heads; ++head) {
+    const HeadCache keys = cache(slot, layer, head);
+    fetch(keys.keys, round_up_8(count) * shape.width);
+    fetch(keys.values, count * shape.padded);
+  }
 }
 
-Status Decoder::decode(int64_t first, int64_t count) {
-  start(first, count);
-  // A prompt as long as the context leaves no room; its samples end before their first token.
-  int64_t kept = 0;
-  for (int64_t slot = 0; slot < count; ++slot) {
-    if (limit(samples_[slot]) <= 0) continue;
-    if (kept != slot) {
-      const int64_t width = plan_.net.config.width;
-      std::memcpy(hidden_ + kept * width, hidden_ + slot * width, static_cast<size_t>(width) * sizeof(float));
+// The newest position of every active sample, whose keys and values it stores.
+void Decoder::attend_layer(int64_t layer) {
+  const Network& net = plan_.net;
+  const HeadShape& shape = net.shape;
+  const int64_t width = net.config.width, heads = net.config.heads;
+  const int64_t size = head_cache_size(shape, plan_.stride);
+  float* staged = attention_scratch_ + heads * plan_.stride;
+  for (int64_t i = 0; i < active_count_; ++i) {
+    if (i + 1 < active_count_) fetch_layer(active_[i + 1], layer, positions_[i + 1] + 1);
+    float* base = layer_cache(active_[i], layer);
+    const float* q = rows_.qkv + 3 * width * i;
+    for (int64_t head = 0; head < heads; ++head) {
+      const float* key = q + width + head * shape.width;
+      store_position(shape, head_cache(base + head * size, shape, plan_.stride), positions_[i], key,
+                     key + width);
     }
-    active_[kept++] = slot;
+    const HeadCache first = head_cache(base, shape, plan_.stride);
+    // Results come in whole vectors.
+    float* out = rows_.attended + width * i;
+    const bool direct = shape.width == shape.padded;
+    net.cpu.attend_step({heads, positions_[i] + 1, shape.width, shape.scale, q, first.keys, first.values,
+                         size, attention_scratch_, plan_.stride, direct ? out : staged});
+    for (int64_t head = 0; head < heads && !direct; ++head)
+      std::copy_n(staged + head * shape.padded, shape.width, out + head * shape.width);
   }
-  active_count_ = kept;
-  while (active_count_ > 0) {
+}
+
+// Runs the tokens just chosen through the layers: hidden_ [active] for the next choice.
+void Decoder::advance() {
+  for (int64_t i = 0; i < active_count_; ++i) positions_[i] = static_cast<int32_t>(lengths_[active_[i]]++);
+  run_layers(active_count_, [&](int64_t layer) { attend_layer(layer); });
+  for (int64_t i = 0; i < active_count_; ++i) final_norm(i, hidden_ + i * plan_.net.config.width);
+}
+
+Status Decoder::decode(SampleQueue& queue) {
+  active_count_ = free_count_ = next_ = end_ = 0;
+  while (free_count_ < plan_.group) {
+    free_[free_count_] = free_count_;
+    ++free_count_;
+  }
+  for (;;) {
+    refill(queue);
     if (pool_.is_cancelled()) return cancelled();
+    if (active_count_ == 0) return ok_status();
     LAP_TRY(choose());
     drop_finished();
     advance();
   }
-  return pool_.is_cancelled() ? cancelled() : ok_status();
 }
 
 }  // namespace lapidary

@@ -27,7 +27,7 @@ int64_t Policy::attention_scratch(bool backward) const {
     longest = std::max(longest, batch.starts[i + 1] - batch.starts[i]);
   if (backward) return attention_backward_scratch(shape, longest);
   const int64_t stride = round_up_8(longest);
-  return head_cache_size(shape, stride) + attend_scratch(shape, stride);
+  return shape.width * stride + attend_scratch(shape, stride);
 }
 
 Status Policy::worker_scratch(int64_t floats, float** out) {
@@ -117,15 +117,22 @@ void Policy::attention_forward(const LayerRows& layer, float* scratch, int64_t s
   pool_.parallel_for(batch.sequences * heads, [&](int64_t task, int worker) {
     const int64_t sequence = task / heads, head = task % heads;
     const int64_t start = batch.starts[sequence], length = batch.starts[sequence + 1] - start;
-    float* base = scratch + worker * scratch_size;
-    const HeadCache cache = head_cache(base, shape, round_up_8(length));
-    const float* qkv = layer.qkv + start * 3 * width + head * shape.width;
-    for (int64_t t = 0; t < length; ++t)
-      store_position(shape, cache, t, qkv + 3 * width * t + width, qkv + 3 * width * t + 2 * width);
-    const int64_t kept = head * batch.count + start;
-    attend_rows(cpu_, shape, {qkv, 3 * width}, 0, length, cache,
-                layer.attended + start * width + head * shape.width, width, layer.maxima + kept,
-                layer.inverses + kept, base + head_cache_size(shape, cache.stride));
+    const int64_t stride = 3 * width, key_stride = round_up_8(length), kept = head * batch.count + start;
+    float* keys = scratch + worker * scratch_size;
+    const float* qkv = layer.qkv + start * stride + head * shape.width;
+    cpu_.block_keys({qkv + width, stride}, length, shape.width, keys);
+    attend_rows(cpu_, shape,
+                {0,
+                 length,
+                 {qkv, stride},
+                 keys,
+                 key_stride,
+                 {qkv + 2 * width, stride},
+                 layer.attended + start * width + head * shape.width,
+                 width,
+                 layer.maxima + kept,
+                 layer.inverses + kept},
+                keys + shape.width * key_stride);
   });
 }
 

@@ -34,7 +34,7 @@ ParameterLayout::ParameterLayout(const PolicyConfig& config) {
     layers.push_back(at);
   }
   norm = add("model.norm.weight", {width}, Initial::kOne);
-  head = add("lm_head.weight", {config.vocab, width}, Initial::kNormal);
+  head = config.tied_head ? embedding : add("lm_head.weight", {config.vocab, width}, Initial::kNormal);
 }
 
 void initialise(const PolicyConfig& config, const ParameterLayout& layout, uint64_t seed, float* parameters) {

@@ -1,4 +1,4 @@
-// sample(): checks, the cut into groups, and the packing of their results.
+// sample(): checks, memory, and the packing of the results.
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -11,6 +11,7 @@
 namespace lapidary {
 namespace {
 
+constexpr int64_t kQueueUnit = 8;
 constexpr double kCacheBytes = 64e6;  // of the caches of one thread; a group of one may take more
 
 Status validate(const PolicyConfig& config, const SampleRequest& r) {
@@ -104,13 +105,12 @@ Status Policy::run_sample(const SampleRequest& request) {
     decoders.push_back(std::make_unique<Decoder>(base, plan, cancel_));
   }
   std::vector<Status> failures(static_cast<size_t>(threads()));
-  pool_.parallel_for((samples + plan.group - 1) / plan.group, [&](int64_t task, int worker) {
+  SampleQueue queue(samples, std::min(plan.group, kQueueUnit));
+  pool_.parallel_for(threads(), [&](int64_t, int worker) {
     Status& failure = failures[static_cast<size_t>(worker)];
     if (!failure.ok()) return;
-    const int64_t first = task * plan.group;
-    failure = without_throwing([&] {
-      return decoders[static_cast<size_t>(worker)]->decode(first, std::min(plan.group, samples - first));
-    });
+    failure = without_throwing([&] { return decoders[static_cast<size_t>(worker)]->decode(queue); });
+    if (!failure.ok()) queue.drop_rest();
   });
   if (pool_.is_cancelled()) return cancelled();
   for (const Status& failure : failures) LAP_TRY(failure);

@@ -7,14 +7,15 @@ using namespace lapidary::test;
 namespace {
 
 // Entries whose gradient is large against the rounding of an f32 forward are compared one by one.
-void check_gradients(const char* implementation) {
-  const PolicyConfig config = small_config();
+void check_gradients(const char* implementation, bool tied) {
+  PolicyConfig config = small_config();
+  config.tied_head = tied;
   const auto policy = make_policy(config, 2, implementation);
   sharpen(*policy);
   const Batch batch = make_batch(config, {19, 1, 0, 33, 2});
   forward(*policy, batch, true);
   check(policy->backward(batch.weights.data()).ok(),
-        std::string(policy->implementation()) + ": backward runs");
+        std::string(policy->implementation()) + (tied ? ", tied: backward runs" : ": backward runs"));
   const auto parameters = policy->spans(PolicyBuffer::kParameters);
   const auto gradients = policy->spans(PolicyBuffer::kGradients);
   for (size_t t = 0; t < parameters.size(); ++t) {
@@ -33,8 +34,8 @@ void check_gradients(const char* implementation) {
       size = std::max(size, std::fabs(slope));
     }
     char line[160];
-    std::snprintf(line, sizeof line, "%s: gradient of %s: error %.1e of %.1e", policy->implementation(),
-                  parameters[t].name.c_str(), error, size);
+    std::snprintf(line, sizeof line, "%s%s: gradient of %s: error %.1e of %.1e", policy->implementation(),
+                  tied ? ", tied" : "", parameters[t].name.c_str(), error, size);
     check(size > 0 && error < 1e-2 * size, line);
   }
 }
@@ -101,7 +102,7 @@ void check_training() {
 
 int main() {
   for (const char* implementation : {static_cast<const char*>(nullptr), "portable"})
-    check_gradients(implementation);
+    for (const bool tied : {false, true}) check_gradients(implementation, tied);
   check_packing();
   check_training();
   return finish();

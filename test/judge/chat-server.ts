@@ -45,14 +45,62 @@ export function says(content: string | null, more: { finish?: string; refusal?: 
   };
 }
 
+/** Verdicts; what prompt version 2 wants beside them is filled in where an entry does not say it. */
 export function verdicts(entries: object[], more: { finish?: string } = {}): Behaviour {
-  return says(JSON.stringify({ judgements: entries }), more);
+  return says(JSON.stringify({ judgements: entries.map(withDetails) }), more);
+}
+
+export function withDetails(entry: object): object {
+  const wrong = (entry as { verdict?: string }).verdict === 'wrong';
+  return { error_type: wrong ? 'calculation' : 'none', faulty_span: null, depends_on: [], ...entry };
+}
+
+/** The one-based indices that a question asks verdicts for, read from its last line like a model would. */
+export function askedIndices(request: ChatRequest): number[] {
+  const text: string = request.body.messages[1].content;
+  const all = /one for each index from 1 to (\d+)\./.exec(text);
+  const listed = all === null ? /one for each of these indices: ([\d, -]+)\./.exec(text)![1]! : `1-${all[1]}`;
+  return listed.split(', ').flatMap((range) => {
+    const [first, last = first] = range.split('-').map(Number);
+    return Array.from({ length: last! - first! + 1 }, (_, i) => first! + i);
+  });
+}
+
+/** Judges each step asked about by its text, as shown in the prompt. */
+export function judges(verdictOf: (text: string, index: number) => string): Behaviour {
+  return (response, request, socket) => {
+    const text: string = request.body.messages[1].content;
+    const entries = askedIndices(request).map((index) => {
+      const step = new RegExp(`<step_${index}_(\\w{12})>\n([^]*?)\n</step_${index}_\\1>`).exec(text);
+      const verdict = verdictOf(step![2]!, index);
+      return { index, reason: `because ${index}`, recovers: false, verdict };
+    });
+    verdicts(entries)(response, request, socket);
+  };
 }
 
 export function status(code: number, headers: Record<string, string> = {}, body = 'no'): Behaviour {
   return (response) => {
     response.writeHead(code, headers);
     response.end(body);
+  };
+}
+
+/** A body of this many bytes that starts like a completion and never ends it. */
+export function endless(bytes: number): Behaviour {
+  return (response) => {
+    response.setHeader('content-type', 'application/json');
+    response.write('{"choices": [{"message": {"content": "');
+    const chunk = 'x'.repeat(64 * 1024);
+    let sent = 0;
+    const more = () => {
+      while (sent < bytes && !response.destroyed) {
+        sent += chunk.length;
+        if (!response.write(chunk)) return void response.once('drain', more);
+      }
+      response.end();
+    };
+    more();
   };
 }
 

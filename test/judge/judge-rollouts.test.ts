@@ -155,6 +155,8 @@ describe('judgeRollouts', () => {
     expect(await judgeRollouts({ rollouts: [], prompts: [], steps: [], judges: [] })).toEqual({
       verdicts: [],
       usage: {},
+      counts: {},
+      stopped: null,
     });
   });
 });

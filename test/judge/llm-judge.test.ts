@@ -1,7 +1,16 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { JudgeRequest } from '../../lib/judge/judge.ts';
 import { LlmJudge, type LlmJudgeOptions } from '../../lib/judge/llm-judge.ts';
-import { type Behaviour, chatServer, hangs, resets, says, status, verdicts } from './chat-server.ts';
+import {
+  type Behaviour,
+  chatServer,
+  hangs,
+  resets,
+  says,
+  status,
+  verdicts,
+  withDetails,
+} from './chat-server.ts';
 
 const REQUEST: JudgeRequest = {
   rolloutId: 'r1',
@@ -20,7 +29,12 @@ const GOOD = [entry(1, 'wrong'), entry(2, 'right', true), entry(3)];
 async function ask(behaviours: Behaviour[], options: Partial<LlmJudgeOptions> = {}, signal?: AbortSignal) {
   const server = await chatServer(...behaviours);
   const waits: number[] = [];
-  const retry = { sleep: async (ms: number) => void waits.push(ms), random: () => 0.5 };
+  let time = Math.floor(Date.now() / 1000) * 1000;
+  const sleep = async (ms: number) => {
+    waits.push(ms);
+    time += ms;
+  };
+  const retry = { sleep, random: () => 0.5, now: () => time };
   const judge = new LlmJudge({ endpoint: server.endpoint, model: 'm', retry, ...options });
   const response = await judge.judge(REQUEST, signal === undefined ? {} : { signal });
   const labels = response.judgements.map(({ label }) => label);
@@ -33,7 +47,7 @@ const ABSTAIN = ['abstain', 'abstain', 'abstain'];
 describe('a well-behaved endpoint', () => {
   it('gives a verdict per step and its cost', async () => {
     const { judgements, usage, requests } = await ask([verdicts(GOOD)]);
-    expect(judgements).toEqual([
+    expect(judgements).toMatchObject([
       { label: 'wrong', recovers: false, score: null, reason: 'because 1' },
       { label: 'right', recovers: true, score: null, reason: 'because 2' },
       { label: 'right', recovers: false, score: null, reason: 'because 3' },
@@ -43,13 +57,15 @@ describe('a well-behaved endpoint', () => {
     expect(requests[0]!.path).toBe('/v1/chat/completions');
     expect(requests[0]!.body).toMatchObject({ model: 'm', temperature: 0, max_tokens: 8192 });
     const { schema } = requests[0]!.body.response_format.json_schema;
-    expect(schema.properties.judgements.items.required).toEqual(['index', 'reason', 'recovers', 'verdict']);
+    expect(schema.properties.judgements.items.required).toEqual([
+      ...['index', 'reason', 'error_type', 'faulty_span', 'depends_on', 'recovers', 'verdict'],
+    ]);
     expect(requests[0]!.headers.authorization).toBeUndefined();
   });
 
   it('is read by index, in any order, inside a code fence, and "unsure" abstains', async () => {
     const content = JSON.stringify({
-      judgements: [entry(3), entry(2, 'unsure', true), entry(1, 'wrong', true)],
+      judgements: [entry(3), entry(2, 'unsure', true), entry(1, 'wrong', true)].map(withDetails),
     });
     const { judgements } = await ask([says(`\`\`\`json\n${content}\n\`\`\``)]);
     expect(judgements).toMatchObject([
@@ -78,7 +94,7 @@ describe('the prompt', () => {
   it('holds problem, gold answer, numbered steps and their count', async () => {
     const { requests } = await ask([verdicts(GOOD)]);
     const [system, user] = requests[0]!.body.messages;
-    expect(system.content).toMatch(/do not mark a step wrong\s+only because an earlier step was/);
+    expect(system.content).toMatch(/do\s+not mark a step wrong only because it builds on a wrong one/);
     expect(system.content).toMatch(/It is data/);
     expect(user.content).toMatch(/<problem_(\w{12})>\nWhat is 3 \+ 4\?\n<\/problem_\1>/);
     expect(user.content).toMatch(/<gold_answer_(\w{12})>\n7\n<\/gold_answer_\1>/);
@@ -121,11 +137,6 @@ describe('a reply that cannot be used', () => {
     ['prose', says('All steps look fine.')],
     ['another shape', says('[1, 0, 1]')],
     ['entries without index', verdicts([{ verdict: 'right' }])],
-    [
-      'an envelope that is none',
-      (response: Parameters<Behaviour>[0]) => void response.end('{"choices": []}'),
-    ],
-    ['a page', status(200, { 'content-type': 'text/html' }, '<html>proxy</html>')],
   ])('abstains as malformed after the second one: %s', async (_, behaviour) => {
     const { labels, reasons, requests } = await ask([behaviour]);
     expect(labels).toEqual(ABSTAIN);
@@ -134,42 +145,86 @@ describe('a reply that cannot be used', () => {
   });
 
   it.each([
-    ['a missing index', [entry(1), entry(3)], ['right', 'abstain', 'right'], 'missing-index', 1],
+    ['a missing index', [entry(1), entry(3)], 'missing-index', 2],
+    ['a duplicate index', [entry(1), entry(2), entry(2), entry(3)], 'duplicate-index', 1],
+    ['a verdict of its own', [entry(1), entry(2, 'ok'), entry(3)], 'invalid-verdict', 2],
+    ['no kind of error', [entry(1), { ...entry(2), error_type: 7 }, entry(3)], 'invalid-verdict', 2],
     [
-      'a duplicate index',
-      [entry(1), entry(2), entry(2), entry(3)],
-      ['right', 'abstain', 'right'],
-      'duplicate-index',
-      1,
+      'an error in a right step',
+      [entry(1), { ...entry(2), error_type: 'logic' }, entry(3)],
+      'inconsistent',
+      2,
     ],
     [
-      'a verdict of its own',
-      [entry(1), entry(2, 'ok'), entry(3)],
-      ['right', 'abstain', 'right'],
-      'invalid-verdict',
-      1,
+      'a wrong step without',
+      [entry(1), { ...entry(2, 'wrong'), error_type: 'none' }, entry(3)],
+      'inconsistent',
+      2,
     ],
-    ['numbers from 0', [entry(0), entry(1), entry(2)], ABSTAIN, 'out-of-range-index', 0],
-    ['too many', [entry(1), entry(2), entry(3), entry(4)], ABSTAIN, 'out-of-range-index', 0],
-    ['no entry', [], ABSTAIN, 'missing-index', 0],
-  ])('abstains where it must: %s', async (_, entries, expected, reason, at) => {
-    const { labels, reasons, requests } = await ask([verdicts(entries)]);
-    expect(labels).toEqual(expected);
-    expect(reasons[at]).toBe(reason);
-    expect(requests).toHaveLength(1);
+  ])('abstains where it must, in the end: %s', async (_, entries, reason, times) => {
+    // The same entries for step 2 alone are no better.
+    const alone = entries.filter(({ index }) => index === 2);
+    const { labels, reasons, requests } = await ask([verdicts(entries), verdicts(alone)]);
+    expect(labels).toEqual(['right', 'abstain', 'right']);
+    expect(reasons[1]).toBe(reason);
+    expect(requests).toHaveLength(times);
   });
 
   it.each([
-    ['truncated', verdicts(GOOD, { finish: 'length' })],
+    ['numbers from 0', [entry(0), entry(1), entry(2)], 'out-of-range-index'],
+    ['too many', [entry(1), entry(2), entry(3), entry(4)], 'out-of-range-index'],
+    ['no entry', [], 'missing-index'],
+  ])('abstains on all steps after asking twice: %s', async (_, entries, reason) => {
+    const { labels, reasons, requests } = await ask([verdicts(entries)]);
+    expect(labels).toEqual(ABSTAIN);
+    expect(reasons).toEqual([reason, reason, reason]);
+    expect(requests).toHaveLength(2);
+  });
+
+  it('asks again about what was left out or spoilt, and about nothing else', async () => {
+    const { labels, reasons, requests, usage } = await ask([
+      verdicts([entry(1, 'wrong'), entry(2, 'perhaps')]),
+      verdicts([entry(3), entry(2, 'right', true)]),
+    ]);
+    expect(labels).toEqual(['wrong', 'right', 'right']);
+    expect(reasons[0]).toBe('because 1');
+    expect(requests).toHaveLength(2);
+    expect(usage).toMatchObject({ promptTokens: 200, requests: 2 });
+    const second: string = requests[1]!.body.messages[1].content;
+    expect(second).toContain('Judge steps 2-3 and no others');
+    expect(second).toContain('exactly 2 entries, one for each of these indices: 2-3.');
+    expect(second).toContain('3 + 4 is 8.');
+  });
+
+  it('refuses a second reply that judges what was not asked for', async () => {
+    const { labels, reasons } = await ask([verdicts([entry(1), entry(2)]), verdicts([entry(1)])]);
+    expect(labels).toEqual(['right', 'right', 'abstain']);
+    expect(reasons[2]).toBe('out-of-range-index');
+  });
+
+  it.each([
     ['refusal', says(null, { refusal: 'I cannot help with that.' })],
     ['refusal', says('  ')],
     ['refusal', says('{}', { finish: 'content_filter' })],
+    ['refusal', says('{}', { finish: 'SAFETY' })],
     ['http-400', status(400)],
   ])('abstains as %s without asking again', async (reason, behaviour) => {
     const { labels, reasons, requests } = await ask([behaviour]);
     expect(labels).toEqual(ABSTAIN);
     expect(reasons).toEqual([reason, reason, reason]);
     expect(requests).toHaveLength(1);
+  });
+
+  it('asks the second model what the first refuses', async () => {
+    const server: Behaviour = (response, request, socket) =>
+      (request.body.model === 'm' ? says('') : verdicts(GOOD))(response, request, socket);
+    const { labels, reasons, judge } = await ask([server], { secondModel: 'other' });
+    expect(labels).toEqual(['wrong', 'right', 'right']);
+    expect(reasons[0]).toBe('because 1 [by other]');
+    expect(judge.id).not.toBe(new LlmJudge({ endpoint: 'http://h', model: 'm' }).id);
+    const both = await ask([says('')], { secondModel: 'other' });
+    expect(both.reasons).toEqual(['refusal', 'refusal', 'refusal']);
+    expect(both.requests).toHaveLength(2);
   });
 });
 

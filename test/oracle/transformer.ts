@@ -65,7 +65,7 @@ export function transformerLogp(
   weights: Weights,
   ids: readonly number[],
 ): number[] {
-  const { width, heads, ropeTheta, normEpsilon } = config;
+  const { width, heads, ropeTheta, normEpsilon, tiedHead } = config;
   const get = (name: string) => weights.get(`${name}.weight`)!;
   const embedding = get('model.embed_tokens');
   let x: Rows = ids.map((id) => [...embedding.slice(id * width, (id + 1) * width)]);
@@ -84,7 +84,7 @@ export function transformerLogp(
     const mixed = gate.map((row, t) => row.map((g, i) => (g / (1 + Math.exp(-g))) * up[t]![i]!));
     x = add(x, project(mixed, of('mlp.down_proj')));
   }
-  const logits = project(rmsNorm(x, get('model.norm'), normEpsilon), get('lm_head'));
+  const logits = project(rmsNorm(x, get('model.norm'), normEpsilon), tiedHead ? embedding : get('lm_head'));
   return ids.map((id, t) => {
     if (t === 0) return 0;
     const row = logits[t - 1]!;

@@ -1,13 +1,18 @@
 """PyTorch's answer to the built-in policy: the same Llama-shaped model, its log-probs and gradients in float64.
 
-usage: llama_reference.py CHECKPOINT.safetensors BATCH.json OUT.json
+usage: llama_reference.py CHECKPOINT BATCH.json OUT.json
+CHECKPOINT: a file of savePolicy, or a folder with transformers' config.json and model.safetensors
 BATCH.json: {"tokens": [...], "cu_seqlens": [...], "dlogp": [...]}; OUT.json: {"logp": [...], "gradients": {name: [...]}}
 """
 import json
+import os
 import struct
 import sys
 
 import torch
+
+
+TYPES = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
 
 
 def read_safetensors(path):
@@ -15,13 +20,25 @@ def read_safetensors(path):
         data = file.read()
     (length,) = struct.unpack("<Q", data[:8])
     header = json.loads(data[8 : 8 + length])
-    config = json.loads(header.pop("__metadata__")["lapidary_config"])
+    metadata = header.pop("__metadata__", {})
     tensors = {}
     for name, entry in header.items():
         start, end = (8 + length + offset for offset in entry["data_offsets"])
-        flat = torch.frombuffer(bytearray(data[start:end]), dtype=torch.float32)
+        flat = torch.frombuffer(bytearray(data[start:end]), dtype=TYPES[entry["dtype"]])
         tensors[name] = flat.reshape(entry["shape"]).to(torch.float64).requires_grad_(True)
-    return config, tensors
+    return metadata, tensors
+
+
+def read_checkpoint(path):
+    if not os.path.isdir(path):
+        metadata, tensors = read_safetensors(path)
+        return json.loads(metadata["lapidary_config"]), tensors
+    with open(os.path.join(path, "config.json")) as file:
+        given = json.load(file)
+    _, tensors = read_safetensors(os.path.join(path, "model.safetensors"))
+    names = {"layers": "num_hidden_layers", "heads": "num_attention_heads", "ropeTheta": "rope_theta"}
+    names |= {"normEpsilon": "rms_norm_eps", "tiedHead": "tie_word_embeddings"}
+    return {ours: given[theirs] for ours, theirs in names.items()}, tensors
 
 
 def rms_norm(x, gain, epsilon):
@@ -64,13 +81,14 @@ def sequence_logp(ids, weights, config):
         x = x + attention(norm("input_layernorm", x), weights, prefix, config)
         x = x + mlp(norm("post_attention_layernorm", x), weights, prefix)
     x = rms_norm(x, weights["model.norm.weight"], config["normEpsilon"])
-    logits = x[:-1] @ weights["lm_head.weight"].T
+    head = "model.embed_tokens.weight" if config["tiedHead"] else "lm_head.weight"
+    logits = x[:-1] @ weights[head].T
     logp = logits.log_softmax(-1).gather(-1, ids[1:, None])[:, 0]
     return torch.cat([torch.zeros(1, dtype=torch.float64), logp])
 
 
 def main(checkpoint, batch_path, out_path):
-    config, weights = read_safetensors(checkpoint)
+    config, weights = read_checkpoint(checkpoint)
     with open(batch_path) as file:
         batch = json.load(file)
     tokens = torch.tensor(batch["tokens"])

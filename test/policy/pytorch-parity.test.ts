@@ -4,10 +4,11 @@ import os from 'node:os';
 import path from 'node:path';
 import { expect, it } from 'vitest';
 import { Tensor } from '../../lib/kernels/tensor.ts';
-import { savePolicy } from '../../lib/policy/checkpoint.ts';
+import { loadPolicy, savePolicy, savePolicyDirectory } from '../../lib/policy/checkpoint.ts';
 import { packTokens } from '../../lib/policy/pack.ts';
 import { Policy } from '../../lib/policy/policy.ts';
 import { randomInteger, seededRandom } from '../../lib/random.ts';
+import { llamaConfig, rawFile, writeFolder } from './llama-folder.ts';
 import { pythonWithTorch } from './python-environment.ts';
 
 const python = await pythonWithTorch();
@@ -23,34 +24,47 @@ function relativeError(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return Math.sqrt(difference / size);
 }
 
-it.skipIf(python === null)(
-  'the policy and PyTorch agree on log-probs and on every gradient',
+const SIZES = { vocab: 37, width: 32, layers: 2, heads: 4, mlpWidth: 44, maxContext: 64 };
+
+/** Larger weights than the initial ones, so that attention and the gates are far from uniform. */
+function sharpened(tiedHead: boolean, seed: number): Policy {
+  const policy = new Policy({ ...SIZES, tiedHead }, { seed });
+  for (const { name } of policy.parameters()) {
+    const weights = policy.read('parameters', name).map((w) => (name.includes('norm') ? w : 8 * w));
+    policy.write('parameters', name, weights);
+  }
+  return policy;
+}
+
+/** Each leaves `policy`, or what is left of it, at `place`. */
+const writers: [string, boolean, (policy: Policy, place: string) => Promise<void> | void][] = [
+  ['a file of its own', false, savePolicy],
+  ['a folder of its own, tied', true, savePolicyDirectory],
+  [
+    'a bf16 folder',
+    false,
+    (policy, place) => writeFolder(place, llamaConfig(policy), rawFile(policy, 'BF16')),
+  ],
+];
+
+it.skipIf(python === null).each(writers)(
+  'the policy and PyTorch agree on log-probs and on every gradient: %s',
   { timeout: 600_000 },
-  async () => {
+  async (_name, tiedHead, write) => {
     const directory = mkdtempSync(path.join(os.tmpdir(), 'lapidary-parity-'));
     try {
       const seed = 20_251;
       const random = seededRandom(seed);
-      const policy = new Policy(
-        { vocab: 37, width: 32, layers: 2, heads: 4, mlpWidth: 44, maxContext: 64 },
-        { seed },
-      );
+      const files = ['policy', 'batch.json', 'out.json'].map((name) => path.join(directory, name));
+      await write(sharpened(tiedHead, seed), files[0]!);
+      const policy = loadPolicy(files[0]!);
       const sequences = [5, 1, 64, 23].map((length) =>
-        Array.from({ length }, () => randomInteger(random, 37)),
+        Array.from({ length }, () => randomInteger(random, SIZES.vocab)),
       );
       const packed = packTokens(sequences);
-      // Larger weights than the initial ones, so that attention and the gates are far from uniform.
-      for (const { name } of policy.parameters()) {
-        const weights = policy.read('parameters', name).map((w) => (name.includes('norm') ? w : 8 * w));
-        policy.write('parameters', name, weights);
-      }
       const dlogp = Float32Array.from(packed.tokens, () => random() - 0.5);
       const logp = await policy.forward(packed, { keep: true });
       await policy.backward(Tensor.from('f32', dlogp));
-      const files = ['policy.safetensors', 'batch.json', 'out.json'].map((name) =>
-        path.join(directory, name),
-      );
-      await savePolicy(policy, files[0]!);
       const batch = { tokens: [...packed.tokens], cu_seqlens: [...packed.cuSeqlens], dlogp: [...dlogp] };
       writeFileSync(files[1]!, JSON.stringify(batch));
       const run = spawnSync(python!, ['test/policy/llama_reference.py', ...files], { encoding: 'utf8' });

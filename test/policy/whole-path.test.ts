@@ -90,8 +90,12 @@ describe.each([
   ['REINFORCE', objectives.reinforce()],
   ['GRPO', objectives.grpo({ anchor: 'behaviour', clipLow: 0.9, clipHigh: 9 })],
 ])('%s: from the policy weights through the kernels to the loss', (_name, objective) => {
-  it.each([1, 2])('every gradient equals float64 central differences (seed %i)', async (seed) => {
-    const policy = new Policy(CONFIG, { seed });
+  it.each([
+    [1, false],
+    [2, false],
+    [3, true],
+  ])('every gradient equals float64 central differences (seed %i, tied head: %s)', async (seed, tiedHead) => {
+    const policy = new Policy({ ...CONFIG, tiedHead }, { seed });
     enlarge(policy, seed + 100);
     const given = problem(seed);
     await nativeGradients(policy, objective, given);

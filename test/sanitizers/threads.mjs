@@ -47,8 +47,8 @@ async function cancelled() {
 
 async function policy() {
   const sizes = { vocab: 64, width: 32, layers: 2, heads: 2, mlpWidth: 64, maxContext: 32 };
-  const options = { ropeTheta: 10000, normEpsilon: 1e-6, seed: 1, threads: 3, implementation: '' };
-  const model = new addon.Policy({ ...sizes, ...options });
+  const shape = { ...sizes, tiedHead: false, ropeTheta: 10000, normEpsilon: 1e-6 };
+  const model = new addon.Policy({ ...shape, seed: 1, threads: 3, implementation: '' });
   const flag = () => new Int32Array(new SharedArrayBuffer(4));
   const tokens = Int32Array.from({ length: 30 }, (_, i) => (i * 7) % 64);
   const batch = { count: 30, sequences: 2, tokens, cuSeqlens: Int32Array.of(0, 13, 30) };

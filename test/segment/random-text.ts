@@ -72,6 +72,22 @@ const FRAGMENTS: readonly string[] = [
   'x'.repeat(90),
 ];
 
+/** What has dots that end nothing, with what must stay beside it. */
+export const PROTECTED: readonly string[] = [
+  '3.14159 ',
+  '1,000.5 ',
+  'e.g. Ptolemy ',
+  'i.e. that ',
+  '1. First ',
+  '12. Twelfth ',
+  'https://a.b/c?D=1.E ',
+  'www.x.org/y.z ',
+  'Hm... ',
+  '`a. B` ',
+  '$a. B$ ',
+  '\\boxed{1. A} ',
+];
+
 const TAGS: readonly string[] = [
   '<think>',
   '</think>',

@@ -167,7 +167,7 @@ describe('lengths', () => {
 describe('identity and options', () => {
   it('names the options by a hash that ignores the order of the markers', () => {
     const id = new RuleSegmenter({ reflectionMarkers: ['A', 'B'] }).id;
-    expect(id).toMatch(/^rule-v1:[0-9a-f]{12}$/);
+    expect(id).toMatch(/^rule-v2:[0-9a-f]{12}$/);
     expect(new RuleSegmenter({ reflectionMarkers: ['B', 'A'] }).id).toBe(id);
     expect(new RuleSegmenter({ reflectionMarkers: ['B', 'A'], minChars: 3 }).id).not.toBe(id);
     expect(new RuleSegmenter({}).id).toBe(new RuleSegmenter().id);

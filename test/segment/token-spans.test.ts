@@ -5,37 +5,10 @@ import { RuleSegmenter } from '../../lib/segment/rule-segmenter.ts';
 import { segmentRollouts } from '../../lib/segment/segment-rollouts.ts';
 import { tokenSpans } from '../../lib/segment/token-spans.ts';
 import { ByteTokenizer } from '../../lib/tokenizer/byte-tokenizer.ts';
+import { decodeWithMap } from '../../lib/tokenizer/decode-map.ts';
 import { PieceTokenizer } from '../../lib/tokenizer/piece-tokenizer.ts';
-import type { Tokenizer } from '../../lib/tokenizer/tokenizer.ts';
-import { type Random, seededRandom } from '../random.ts';
-import { randomText } from './random-text.ts';
-
-/** A tokenizer of arbitrary byte pieces, so that a token can hold half a character. */
-function byteChunks(chunks: Uint8Array[]): Tokenizer {
-  const unused = (): never => {
-    throw new Error('not used');
-  };
-  return {
-    id: 'chunks',
-    vocabSize: chunks.length,
-    eosId: 0,
-    bytesOf: (id) => chunks[id]!,
-    encode: unused,
-    decode: unused,
-  };
-}
-
-function chunked(text: string, sizes: number[]): { tokenizer: Tokenizer; ids: number[] } {
-  const bytes = new TextEncoder().encode(text);
-  const chunks: Uint8Array[] = [];
-  let at = 0;
-  for (const size of sizes) {
-    chunks.push(bytes.slice(at, at + size));
-    at += size;
-  }
-  if (at < bytes.length) chunks.push(bytes.slice(at));
-  return { tokenizer: byteChunks(chunks), ids: chunks.map((_, id) => id) };
-}
+import { seededRandom } from '../random.ts';
+import { byteChunks } from './byte-chunks.ts';
 
 /** Cuts "ab|cd" at the bars. */
 function marked(text: string): { text: string; spans: { start: number; end: number }[] } {
@@ -78,7 +51,7 @@ describe('the step of a token', () => {
 
   it('follows the character of which a token holds a part', () => {
     const text = 'a😀é';
-    const { tokenizer, ids } = chunked(text, [2, 1, 1, 1, 1, 1]);
+    const { tokenizer, ids } = byteChunks(text, [2, 1, 1, 1, 1, 1]);
     const spans = [
       { start: 0, end: 1 },
       { start: 1, end: 3 },
@@ -89,6 +62,65 @@ describe('the step of a token', () => {
       { start: 1, end: 4 },
       { start: 4, end: 6 },
     ]);
+  });
+});
+
+describe('a response that was cut off inside a character', () => {
+  const tokenizer = new ByteTokenizer();
+
+  it('keeps its tokens, whose bytes the text shows as U+FFFD', () => {
+    const ids = [...Buffer.from('One. 🎉')].slice(0, -1);
+    const text = tokenizer.decode(ids);
+    expect(text).toBe('One. \uFFFD');
+    const spans = [
+      { start: 0, end: 5 },
+      { start: 5, end: 6 },
+    ];
+    expect(tokenSpans(text, spans, ids, tokenizer)).toEqual([
+      { start: 0, end: 5 },
+      { start: 5, end: 8 },
+    ]);
+    // The character itself may stand in a text as well.
+    const both = [...Buffer.from('\uFFFDa'), 0xe2, 0x82];
+    expect(
+      tokenSpans(
+        tokenizer.decode(both),
+        [
+          { start: 0, end: 1 },
+          { start: 1, end: 3 },
+        ],
+        both,
+        tokenizer,
+      ),
+    ).toEqual([
+      { start: 0, end: 3 },
+      { start: 3, end: 6 },
+    ]);
+    expect(() => tokenSpans('One. \uFFFD!', [{ start: 0, end: 7 }], ids, tokenizer)).toThrowError(
+      /at byte 5 /,
+    );
+  });
+
+  it('is mapped byte by byte as the decoder decodes', () => {
+    for (let seed = 1; seed <= 2000; seed++) {
+      const random = seededRandom(seed);
+      const bytes = Uint8Array.from({ length: random.int(0, 12) }, () =>
+        random.pick([
+          0x41, 0x80, 0xbf, 0xc2, 0xc0, 0xe0, 0xa0, 0xed, 0x9f, 0xef, 0xf0, 0x90, 0xf4, 0x8f, 0xf5, 0xff,
+        ]),
+      );
+      const { text, characters } = decodeWithMap(bytes);
+      // Decoding ever longer prefixes shows where each character is complete.
+      const label = `seed ${seed}: ${[...bytes].map((byte) => byte.toString(16))}`;
+      for (let at = 0; at < bytes.length; at++) {
+        const before = new TextDecoder().decode(bytes.subarray(0, at));
+        const start = at === 0 || characters[at] !== characters[at - 1];
+        if (start) expect(characters[at], label).toBe(before.length);
+      }
+      const lastUnits = bytes.length === 0 ? 0 : text.length - characters.at(-1)!;
+      expect(lastUnits, label).toBeLessThanOrEqual(2);
+      expect(bytes.length === 0 || lastUnits >= 1, label).toBe(true);
+    }
   });
 });
 
@@ -136,37 +168,6 @@ describe('refusals', () => {
 
   it('has no step for the tokens of an empty text', () => {
     expect(tokenSpans('', [], [257], tokenizer)).toEqual([]);
-  });
-});
-
-function randomChunks(random: Random, length: number): number[] {
-  const sizes: number[] = [];
-  for (let left = length; left > 0; left -= sizes.at(-1)!) sizes.push(Math.min(left, random.int(0, 7)));
-  return sizes;
-}
-
-describe('on random text', () => {
-  it('gives every token exactly one step, in order, by the rule', () => {
-    for (let seed = 1; seed <= 200; seed++) {
-      const random = seededRandom(seed);
-      const text = randomText(random, 25, true).replace(/\p{Surrogate}/gu, '');
-      const spans = new RuleSegmenter({
-        unit: random.pick(['sentence', 'line'] as const),
-        minChars: 1,
-        maxChars: 80,
-      }).segment(text);
-      const { tokenizer, ids } = chunked(text, randomChunks(random, Buffer.byteLength(text)));
-      const tokens = tokenSpans(text, spans, ids, tokenizer);
-      if (text === '') continue;
-      expect(tokens.length, `seed ${seed}`).toBe(spans.length);
-      let at = 0;
-      for (const { start, end } of tokens) {
-        expect(start, `seed ${seed}`).toBe(at);
-        expect(end, `seed ${seed}`).toBeGreaterThanOrEqual(start);
-        at = end;
-      }
-      expect(at, `seed ${seed}`).toBe(ids.length);
-    }
   });
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { parseRational } from '../../lib/verify/rational.ts';
 import { verifyAnswer, verifyText } from '../../lib/verify/verify-answer.ts';
+import { parseRational } from '../../lib/verify/written-number.ts';
 
 const boxed = (answer: string): string => `So the result is \\boxed{${answer}}.`;
 const verdict = (gold: string, given: string): string => verifyAnswer(boxed(given), gold).verdict;
@@ -139,7 +139,7 @@ describe('other forms', () => {
     ['5', '2x', 'unknown', 'symbolic'],
     ['6', '2xy', 'unknown', 'symbolic'],
     ['1/3', '0.333', 'wrong', 'rational-differs'],
-    ['4', '\\sqrt(2)', 'unknown', 'symbolic'],
+    ['4', '\\sqrt(2)', 'wrong', 'value-differs'],
   ])('%s against %s is %s by %s', (gold, given, expected, rule) => {
     expect(verifyAnswer(`{"answer": ${JSON.stringify(given)}}`, gold)).toMatchObject({
       verdict: expected,
@@ -152,11 +152,17 @@ describe('other forms', () => {
       verdict: 'unknown',
       rule: 'no-answer',
       extracted: null,
+      extraction: null,
     });
   });
 
   it('reads exact numbers only', () => {
-    expect(parseRational('0.1')).toEqual({ value: { num: 1n, den: 10n }, percent: false });
+    expect(parseRational('0.1')).toEqual({
+      value: { num: 1n, den: 10n },
+      percent: false,
+      unit: null,
+      decimals: 1,
+    });
     for (const text of [
       '',
       '.',

@@ -1,0 +1,123 @@
+import { importRollouts } from '../../data/import-rollouts.ts';
+import { loadRollouts } from '../../data/load-rollouts.ts';
+import { Prompt, Rollout } from '../../data/records.ts';
+import type { LapidaryError } from '../../errors.ts';
+import { ByteTokenizer } from '../../tokenizer/byte-tokenizer.ts';
+import { checkTokenizer } from '../../tokenizer/check-tokenizer.ts';
+import { HfTokenizer } from '../../tokenizer/hf-tokenizer.ts';
+import type { Tokenizer } from '../../tokenizer/tokenizer.ts';
+import type { RunConfig } from '../config.ts';
+import type { Progress } from '../progress.ts';
+import type { Handle } from '../stage.ts';
+import { once } from '../stage.ts';
+import { sha256Of } from '../stage-store.ts';
+import { readTable, type StageContext, writeTable } from './context.ts';
+
+export interface RolloutTables {
+  prompts: Prompt[];
+  rollouts: Rollout[];
+}
+
+/** A file of stored rollouts: its hash at once, its rows when they are needed. */
+export interface Source {
+  sha256: string;
+  read(): Promise<RolloutTables & { skipped: number }>;
+}
+
+type FileData = Extract<RunConfig['data'], { source: 'file' }>;
+
+/** Rows that cannot be read are an error here, before a run directory is made; or left out and counted, if asked. */
+export async function openSource(data: FileData, tokenizer: Tokenizer, progress: Progress): Promise<Source> {
+  const hashes = [await sha256Of(data.path)];
+  if (data.prompts !== undefined) hashes.push(await sha256Of(data.prompts));
+  const read = once(async () => {
+    const bad: string[] = [];
+    const set = await readSet(data, tokenizer, ({ message }) => bad.push(message));
+    for (const message of bad) progress.line(`left out  ${message}`);
+    return { prompts: set.prompts, rollouts: tokenized(set, tokenizer), skipped: bad.length };
+  });
+  return { sha256: hashes.join('+'), read };
+}
+
+/** A rollouts table comes with its prompts; anything else is told by its first row, or by `format`. */
+async function readSet(
+  data: FileData,
+  tokenizer: Tokenizer,
+  onBadRow: (problem: LapidaryError) => void,
+): Promise<RolloutTables> {
+  if (data.prompts !== undefined) return loadRollouts(data.path, { prompts: data.prompts });
+  return importRollouts(data.path, {
+    format: data.format,
+    ...(data.logprob_kind === undefined ? {} : { logprobKind: data.logprob_kind }),
+    ...(data.answer_column === undefined ? {} : { answerColumn: data.answer_column }),
+    ...(data.bad_rows === 'skip' ? { onBadRow } : {}),
+    decode: (ids) => tokenizer.decode(ids),
+  });
+}
+
+export function importStage(
+  context: StageContext,
+  data: FileData,
+  source: Source,
+): Promise<Handle<RolloutTables>> {
+  const { runner, tokenizer } = context;
+  return runner.stage<RolloutTables>({
+    kind: 'import',
+    title: 'import',
+    version: 1,
+    cheap: true,
+    settings: importSettings(data, source, tokenizer),
+    inputs: [],
+    async compute(directory) {
+      const { prompts, rollouts, skipped } = await source.read();
+      const files = [
+        await writeTable(directory, 'prompts', prompts),
+        await writeTable(directory, 'rollouts', rollouts),
+      ];
+      const counts = { prompts: prompts.length, rollouts: rollouts.length, skipped };
+      return { files, counts };
+    },
+    load: loadTables,
+  });
+}
+
+/** Where the file lies does not matter; what is read from it does. */
+function importSettings(data: FileData, { sha256 }: Source, tokenizer: Tokenizer): object {
+  const { format, bad_rows, logprob_kind, answer_column } = data;
+  return { sha256, format, bad_rows, logprob_kind, answer_column, tokenizer: tokenizer.id };
+}
+
+export async function loadTables(directory: string): Promise<RolloutTables> {
+  return {
+    prompts: await readTable(directory, 'prompts', Prompt),
+    rollouts: await readTable(directory, 'rollouts', Rollout),
+  };
+}
+
+export function tokenizerOf(data: FileData): Tokenizer {
+  if (data.tokenizer === undefined) return new ByteTokenizer();
+  return new HfTokenizer(data.tokenizer, data.eos_token === undefined ? {} : { eosToken: data.eos_token });
+}
+
+/**
+ * With the tokenizer of the rollouts their ids are checked against it. Without one, responses are cut into bytes, and
+ * stored log-probs are left out: they speak of other tokens.
+ */
+function tokenized(set: RolloutTables, tokenizer: Tokenizer): Rollout[] {
+  if (!(tokenizer instanceof ByteTokenizer)) {
+    checkTokenizer(set.rollouts, tokenizer);
+    return set.rollouts;
+  }
+  const promptIds = new Map(
+    set.prompts.map((prompt) => [
+      prompt.prompt_id,
+      tokenizer.encode(prompt.messages.map((message) => message.content).join('\n')),
+    ]),
+  );
+  return set.rollouts.map((rollout) => {
+    if (rollout.sampler.tokenizer === tokenizer.id && rollout.response_ids != null) return rollout;
+    const { behavior_logprobs: _b, ref_logprobs: _r, logprob_kind: _k, ...kept } = rollout;
+    const response_ids = tokenizer.encode(rollout.response_text);
+    return { ...kept, prompt_ids: promptIds.get(rollout.prompt_id)!, response_ids };
+  });
+}

@@ -1,0 +1,5 @@
+export interface NearMiss {
+  edit: string;
+  text: string;
+}
+export function nearMisses(given: string, options: { type: string }): NearMiss[];
