@@ -67,8 +67,8 @@ const html = '<!doctype html><title>502 Bad Gateway</title>';
 
 describe('every failure abstains with its class, and never becomes a verdict', () => {
   it.each<[string, Behaviour, number, Partial<LlmJudgeOptions>]>([
-    ['timeout', hangs, 2, { timeoutMs: 400 }],
-    ['timeout', slow, 2, { timeoutMs: 400 }],
+    ['timeout', hangs, 2, { timeoutMs: 1500 }],
+    ['timeout', slow, 2, { timeoutMs: 1500 }],
     ['timeout', status(408), 2, {}],
     ['network', resets, 2, {}],
     ['network', cutBody, 2, {}],
@@ -232,7 +232,7 @@ describe('money', () => {
 
   it('is booked at its worst where the bill is unknown', async () => {
     const ledger = new CostLedger();
-    const { usage } = await ask([hangs], { prices, ledger, timeoutMs: 50, maxAttempts: 1, maxTokens: 1000 });
+    const { usage } = await ask([hangs], { prices, ledger, timeoutMs: 1000, maxAttempts: 1, maxTokens: 1000 });
     expect(usage.costUsd).toBeGreaterThan(1000 * 100e-6);
     expect(ledger.unknownUsd).toBe(usage.costUsd);
     const free = await ask([status(503)], { prices, ledger: new CostLedger(), maxAttempts: 1 });

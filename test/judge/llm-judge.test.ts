@@ -257,7 +257,7 @@ describe('a failing endpoint', () => {
     ['http-5xx', status(502), {}],
     ['rate-limited', status(429), {}],
     ['network', resets, {}],
-    ['timeout', hangs, { timeoutMs: 50 }],
+    ['timeout', hangs, { timeoutMs: 1000 }],
   ])('makes the steps abstain in the end: %s', async (reason, behaviour, options) => {
     const { labels, reasons, requests } = await ask([behaviour], { maxAttempts: 3, ...options });
     expect(labels).toEqual(ABSTAIN);
@@ -267,7 +267,7 @@ describe('a failing endpoint', () => {
 
   it('times out in the middle of a body', async () => {
     const stalls: Behaviour = (response) => void response.write('{"choices": [');
-    const { reasons } = await ask([stalls], { timeoutMs: 100, maxAttempts: 1 });
+    const { reasons } = await ask([stalls], { timeoutMs: 1000, maxAttempts: 1 });
     expect(reasons[0]).toBe('timeout');
   });
 

@@ -10,6 +10,8 @@ import { seededRandom } from '../random.ts';
 const SEED = 5_152;
 const KILLS = 20;
 const UPDATES = 300;
+/** 20 kills after at most 6 + 8 updates each stay below 300. */
+const AHEAD = 8;
 const place = temporaryFolder();
 
 interface Ending {
@@ -21,10 +23,13 @@ interface Ending {
   last: number;
 }
 
-/** Trains in a process of its own, which is killed `delay` ms after its `after`-th update; null: never. */
+/**
+ * Trains in a process of its own, which is killed `delay` ms after its `after`-th update (null: never). It does no more
+ * than AHEAD updates beyond that, however late the signal.
+ */
 async function trainIn(folder: string, kill: { after: number; delay: number } | null): Promise<Ending> {
   const script = path.resolve('test/train/fixtures/train-child.mjs');
-  const child = spawn(process.execPath, [script, folder, String(UPDATES)]);
+  const child = spawn(process.execPath, [script, folder, `${UPDATES}`, `${kill === null ? 0 : kill.after + AHEAD}`]);
   const done: number[] = [];
   let stderr = '';
   let rest = '';

@@ -15,7 +15,7 @@ interface Row {
 
 const rows = JSON.parse(readFileSync(new URL('answer-pairs.json', import.meta.url), 'utf8')) as Row[];
 const pairs = rows.flatMap((row) => row.given.map((given) => ({ ...row, given })));
-const engine = new ComputeEngineSymbolic();
+const engine = new ComputeEngineSymbolic({ timeoutMs: 20_000 });
 afterAll(() => engine[Symbol.asyncDispose]());
 
 /** As a field, which carries any text; a box carries balanced braces only. */

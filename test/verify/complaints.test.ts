@@ -2,7 +2,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { ComputeEngineSymbolic } from '../../lib/verify/symbolic-engine.ts';
 import { verifyAnswerWith } from '../../lib/verify/verify-answer-with.ts';
 
-const engine = new ComputeEngineSymbolic();
+const engine = new ComputeEngineSymbolic({ timeoutMs: 20_000 });
 afterAll(() => engine[Symbol.asyncDispose]());
 
 /** What users of other answer checkers reported, with the issue of huggingface/Math-Verify where it is one. */

@@ -5,7 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { ComputeEngineSymbolic } from '../../lib/verify/symbolic-engine.ts';
 import { verifyAnswerWith } from '../../lib/verify/verify-answer-with.ts';
 
-const engine = new ComputeEngineSymbolic();
+const engine = new ComputeEngineSymbolic({ timeoutMs: 20_000 });
 afterAll(() => engine[Symbol.asyncDispose]());
 const solver = (name: string): URL => new URL(`solvers/${name}.mjs`, import.meta.url);
 
@@ -43,10 +43,10 @@ describe('equal and different', () => {
   });
 
   it('needs both opinions where only digits agree', async () => {
-    await using refusing = new ComputeEngineSymbolic({ solver: solver('refusing') });
+    await using refusing = new ComputeEngineSymbolic({ solver: solver('refusing'), timeoutMs: 20_000 });
     expect(await refusing.equal('2\\sqrt2', '\\sqrt8')).toBe('unknown');
     expect(await refusing.equal('x^2-1', '(x-1)(x+1)')).toBe('equal'); // exact rationals need no other opinion
-    await using believing = new ComputeEngineSymbolic({ solver: solver('hanging') });
+    await using believing = new ComputeEngineSymbolic({ solver: solver('hanging'), timeoutMs: 20_000 });
     expect(await believing.equal('2\\sqrt2', '\\sqrt8+10^{-40}')).toBe('different');
     expect(await believing.equal('2\\sqrt2', '\\sqrt8+10^{-90}')).toBe('unknown');
   });
@@ -54,7 +54,7 @@ describe('equal and different', () => {
 
 describe('a solver that misbehaves', () => {
   it('is ended, and the next question is answered', async () => {
-    await using bad = new ComputeEngineSymbolic({ solver: solver('hanging'), timeoutMs: 700, heapMb: 32 });
+    await using bad = new ComputeEngineSymbolic({ solver: solver('hanging'), timeoutMs: 5000, heapMb: 32 });
     // All in flight at once, in the order of asking.
     const results = await Promise.all([
       bad.equal('\\sqrt{13}+x-x', '\\sqrt{13}'),
@@ -73,7 +73,7 @@ describe('a solver that misbehaves', () => {
   });
 
   it('gives verdicts with rules', async () => {
-    await using bad = new ComputeEngineSymbolic({ solver: solver('hanging'), timeoutMs: 700 });
+    await using bad = new ComputeEngineSymbolic({ solver: solver('hanging'), timeoutMs: 5000 });
     const ask = (given: string, gold: string) => verifyAnswerWith(`\\boxed{${given}}`, gold, bad);
     expect(await ask('2\\sqrt{13}', '\\frac{26}{\\sqrt{13}}')).toMatchObject({
       verdict: 'unknown',
@@ -111,7 +111,7 @@ describe('the compiled package', () => {
   it('answers, and its process ends by itself', () => {
     const url = pathToFileURL(path.resolve('dist/verify/symbolic-engine.js')).href;
     const script = `const { ComputeEngineSymbolic } = await import(${JSON.stringify(url)});
-      const engine = new ComputeEngineSymbolic();
+      const engine = new ComputeEngineSymbolic({ timeoutMs: 20_000 });
       console.log(await engine.equal('2\\\\sqrt2', '\\\\sqrt8'), await engine.equal('\\\\sqrt2', '2'));`;
     const run = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
       encoding: 'utf8',
