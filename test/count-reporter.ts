@@ -7,7 +7,10 @@ const NAMED_AT_MOST = 40;
  * test on one line that starts with FAILED, so that the last lines of a log say what went wrong.
  */
 export default class CountReporter implements Reporter {
-  onTestRunEnd(modules: ReadonlyArray<TestModule>, unhandledErrors: ReadonlyArray<{ message: string }> = []): void {
+  onTestRunEnd(
+    modules: ReadonlyArray<TestModule>,
+    unhandledErrors: ReadonlyArray<{ message: string }> = [],
+  ): void {
     const counts = { passed: 0, failed: 0, skipped: 0 };
     const failures: string[] = [];
     for (const module of modules) {
@@ -16,7 +19,8 @@ export default class CountReporter implements Reporter {
         const { state, errors } = test.result();
         if (state === 'passed' || state === 'failed') counts[state] += 1;
         else counts.skipped += 1;
-        if (state === 'failed') failures.push(`${file} > ${test.fullName}: ${firstLine(errors?.[0]?.message)}`);
+        if (state === 'failed')
+          failures.push(`${file} > ${test.fullName}: ${firstLine(errors?.[0]?.message)}`);
       }
       // A file that fails to load has no tests; it still is a failure.
       if (module.state() === 'failed' && [...module.children.allTests()].length === 0) {

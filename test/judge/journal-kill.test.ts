@@ -142,7 +142,7 @@ it(`judging killed ${KILLS} times asks nothing twice that was finished, and ends
     done = whole;
     progress.push(done.size);
   }
-  console.log(`finished after each kill: ${progress.join(" ")}`);
+  console.log(`finished after each kill: ${progress.join(' ')}`);
   expect(progress.at(-1)).toBeGreaterThan(10);
   expect(progress.at(-1)).toBeLessThan(2 * RESPONSES);
   killing = false;

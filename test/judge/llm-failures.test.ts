@@ -232,7 +232,13 @@ describe('money', () => {
 
   it('is booked at its worst where the bill is unknown', async () => {
     const ledger = new CostLedger();
-    const { usage } = await ask([hangs], { prices, ledger, timeoutMs: 1000, maxAttempts: 1, maxTokens: 1000 });
+    const { usage } = await ask([hangs], {
+      prices,
+      ledger,
+      timeoutMs: 1000,
+      maxAttempts: 1,
+      maxTokens: 1000,
+    });
     expect(usage.costUsd).toBeGreaterThan(1000 * 100e-6);
     expect(ledger.unknownUsd).toBe(usage.costUsd);
     const free = await ask([status(503)], { prices, ledger: new CostLedger(), maxAttempts: 1 });

@@ -29,7 +29,12 @@ interface Ending {
  */
 async function trainIn(folder: string, kill: { after: number; delay: number } | null): Promise<Ending> {
   const script = path.resolve('test/train/fixtures/train-child.mjs');
-  const child = spawn(process.execPath, [script, folder, `${UPDATES}`, `${kill === null ? 0 : kill.after + AHEAD}`]);
+  const child = spawn(process.execPath, [
+    script,
+    folder,
+    `${UPDATES}`,
+    `${kill === null ? 0 : kill.after + AHEAD}`,
+  ]);
   const done: number[] = [];
   let stderr = '';
   let rest = '';
