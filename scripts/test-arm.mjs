@@ -19,7 +19,7 @@ if (missing.length > 0) {
   process.exit(0);
 }
 run('cmake', [
-  ...['-S', '.', '-B', 'build/arm', '-DCMAKE_BUILD_TYPE=Release'],
+  ...['-S', '.', '-B', 'build/arm', '-DCMAKE_BUILD_TYPE=Release', '-DLAPIDARY_CUDA=OFF'],
   ...['-DCMAKE_SYSTEM_NAME=Linux', '-DCMAKE_SYSTEM_PROCESSOR=aarch64', `-DCMAKE_CXX_COMPILER=${COMPILER}`],
   '-DCMAKE_C_COMPILER=aarch64-linux-gnu-gcc',
   ...['-DCMAKE_EXE_LINKER_FLAGS=-static', `-DCMAKE_CROSSCOMPILING_EMULATOR=${EMULATOR}`],

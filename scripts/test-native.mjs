@@ -7,6 +7,6 @@ function run(command, args) {
   if (status !== 0) process.exit(status ?? 1);
 }
 
-run('cmake', ['-S', '.', '-B', 'build/native', '-DCMAKE_BUILD_TYPE=Release']);
+run('cmake', ['-S', '.', '-B', 'build/native', '-DCMAKE_BUILD_TYPE=Release', '-DLAPIDARY_CUDA=OFF']);
 run('cmake', ['--build', 'build/native', '--parallel']);
 run('ctest', ['--test-dir', 'build/native', '--output-on-failure']);

@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "cpu/element.h"
-#include "cpu/logit_math.h"
+#include "objective/logit_math.h"
 
 namespace lapidary {
 namespace {

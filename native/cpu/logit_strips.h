@@ -9,7 +9,7 @@
 #include "core/thread_pool.h"
 #include "cpu/carver.h"
 #include "cpu/implementation.h"
-#include "cpu/logit_math.h"
+#include "objective/logit_math.h"
 
 namespace lapidary {
 

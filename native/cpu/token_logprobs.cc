@@ -8,7 +8,7 @@
 
 #include "cpu/carver.h"
 #include "cpu/element.h"
-#include "cpu/logit_math.h"
+#include "objective/logit_math.h"
 
 namespace lapidary {
 namespace {

@@ -9,8 +9,12 @@ namespace lapidary::node {
 
 // A JS error with a stable `code`; lib/kernels/native.ts turns it into a LapidaryError.
 inline Napi::Error to_error(Napi::Env env, const Status& status) {
-  static const char* const kCodes[] = {"", "ERR_LAPIDARY_ARGUMENT", "ERR_LAPIDARY_NATIVE",
-                                       "ERR_LAPIDARY_CANCELLED", "ERR_LAPIDARY_STATE"};
+  static const char* const kCodes[] = {"",
+                                       "ERR_LAPIDARY_ARGUMENT",
+                                       "ERR_LAPIDARY_NATIVE",
+                                       "ERR_LAPIDARY_CANCELLED",
+                                       "ERR_LAPIDARY_STATE",
+                                       "ERR_LAPIDARY_NATIVE"};
   const char* text = status.message.empty() ? "out of memory" : status.message.c_str();
   Napi::Error error = Napi::Error::New(env, text);
   error.Set("code", Napi::String::New(env, kCodes[status.code]));

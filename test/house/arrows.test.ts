@@ -3,7 +3,7 @@ import path from 'node:path';
 import { expect, it } from 'vitest';
 
 /** A file of a layer may use its own layer and those before it. */
-const NATIVE = ['include', 'core', 'objective', 'cpu', 'policy', 'capi', 'node'];
+const NATIVE = ['include', 'core', 'objective', 'simt', 'cpu', 'cuda', 'policy', 'capi', 'node'];
 const LIB = [
   ...['errors', 'random', 'kernels', 'data', 'tokenizer', 'verify', 'segment', 'judge', 'label', 'policy'],
   ...['train', 'evaluate', 'tasks', 'run', 'cli'],
@@ -11,6 +11,9 @@ const LIB = [
 // Layers that are beside each other although one stands later in the list.
 const FORBIDDEN: [string, string][] = [
   ['policy', 'capi'],
+  ['cuda', 'cpu'],
+  ['cuda', 'simt'],
+  ['policy', 'cuda'],
   ['data', 'kernels'],
   ['tokenizer', 'kernels'],
   ['verify', 'kernels'],
@@ -36,7 +39,7 @@ function breaches(layers: string[], uses: Iterable<{ file: string; from: string;
 }
 
 function* nativeUses() {
-  for (const file of filesOf('native', /\.(h|cc|inc)$/)) {
+  for (const file of filesOf('native', /\.(h|cc|inc|cu|cuh)$/)) {
     const from = file.split('/')[0]!;
     if (from === 'test' || from === 'fuzz') continue;
     for (const [, target] of readFileSync(`native/${file}`, 'utf8').matchAll(/^#include "([^"]+)"/gm)) {

@@ -24,8 +24,9 @@ typedef enum lap_status {
   LAP_OK = 0,
   LAP_INVALID_ARGUMENT = 1, /* the message names the argument */
   LAP_OUT_OF_MEMORY = 2,
-  LAP_CANCELLED = 3,  /* the cancel flag was raised; outputs are unspecified */
-  LAP_WRONG_STATE = 4 /* e.g. backward before forward */
+  LAP_CANCELLED = 3,   /* the cancel flag was raised; outputs are unspecified */
+  LAP_WRONG_STATE = 4, /* e.g. backward before forward */
+  LAP_DEVICE_ERROR = 5 /* a CUDA call failed; the message has its name */
 } lap_status;
 
 /* bf16 and f16 elements are 16-bit patterns. */

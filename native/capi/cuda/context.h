@@ -1,0 +1,46 @@
+// A device, a stream, the last error; and the pattern of every function of the CUDA half of the C ABI.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <new>
+#include <string>
+#include <utility>
+
+#include "core/status.h"
+#include "lapidary/cuda.h"
+
+struct lap_cuda_context {
+  int device;
+  cudaStream_t stream;
+  bool owns_stream;
+  std::string error;
+};
+
+namespace lapidary::cuda {
+
+inline Status as_status(cudaError_t error, const std::string& doing) {
+  if (error == cudaSuccess) return ok_status();
+  // Taken off the thread's record, or a later launch would be blamed for it.
+  cudaGetLastError();
+  const std::string message = doing + ": " + cudaGetErrorName(error) + " (" + cudaGetErrorString(error) + ")";
+  if (error == cudaErrorMemoryAllocation) return out_of_memory("on the device, " + message);
+  return {LAP_DEVICE_ERROR, message};
+}
+
+// Runs `call` with the context's device current, keeps its message, and lets no exception pass into C.
+template <class Call>
+lap_status guarded(lap_cuda_context* ctx, const Call& call) {
+  if (ctx == nullptr) return LAP_INVALID_ARGUMENT;
+  try {
+    Status status = as_status(cudaSetDevice(ctx->device), "choosing the device");
+    if (status.ok()) status = call();
+    ctx->error = std::move(status.message);
+    return status.code;
+  } catch (const std::bad_alloc&) {
+    ctx->error.clear();  // a message could need memory again
+    return LAP_OUT_OF_MEMORY;
+  }
+}
+
+}  // namespace lapidary::cuda

@@ -1,0 +1,108 @@
+// Elements of f32, bf16 and f16 in groups of 16 bytes.
+#pragma once
+
+#include "core/numerics.h"
+#include "cuda/launch.h"
+#include "lapidary/base.h"
+
+namespace lapidary::cuda {
+
+template <lap_dtype kType>
+struct Element;
+
+template <>
+struct Element<LAP_F32> {
+  using Storage = float;
+  static constexpr int kGroup = 4;
+  static __device__ __forceinline__ float load(float stored) { return stored; }
+  static __device__ __forceinline__ float store(float value) { return value; }
+};
+
+template <>
+struct Element<LAP_BF16> {
+  using Storage = uint16_t;
+  static constexpr int kGroup = 8;
+  static __device__ __forceinline__ float load(uint16_t stored) { return bf16_to_f32(stored); }
+  static __device__ __forceinline__ uint16_t store(float value) {
+#if defined(__CUDA_ARCH__)
+    uint16_t bits;
+    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(value));
+    return bits;
+#else
+    return f32_to_bf16(value);
+#endif
+  }
+};
+
+template <>
+struct Element<LAP_F16> {
+  using Storage = uint16_t;
+  static constexpr int kGroup = 8;
+  static __device__ __forceinline__ float load(uint16_t stored) {
+#if defined(__CUDA_ARCH__)
+    float value;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(stored));
+    return value;
+#else
+    return f16_to_f32(stored);
+#endif
+  }
+  static __device__ __forceinline__ uint16_t store(float value) {
+#if defined(__CUDA_ARCH__)
+    uint16_t bits;
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(value));
+    return bits;
+#else
+    return f32_to_f16(value);
+#endif
+  }
+};
+
+// 16 bytes, as one access moves them. What is read or written for the last time makes way for other data in
+// the caches.
+template <lap_dtype kType>
+struct Group {
+  using E = Element<kType>;
+  union {
+    uint4 raw;
+    typename E::Storage each[E::kGroup];
+  };
+  static __device__ __forceinline__ Group load(const typename E::Storage* from, bool is_last = true) {
+    const auto* address = reinterpret_cast<const uint4*>(from);
+    Group group;
+    group.raw = is_last ? __ldcs(address) : *address;
+    return group;
+  }
+  __device__ __forceinline__ void store(typename E::Storage* to) const {
+    __stcs(reinterpret_cast<uint4*>(to), raw);
+  }
+};
+
+// A row as single elements up to the first 16-byte boundary, whole groups, and single elements again.
+struct RowParts {
+  int64_t head, groups, tail_begin, count;
+};
+template <lap_dtype kType>
+__device__ __forceinline__ RowParts row_parts(const typename Element<kType>::Storage* row, int64_t count) {
+  using E = Element<kType>;
+  const int64_t past = static_cast<int64_t>(reinterpret_cast<uintptr_t>(row) % 16 / sizeof(*row));
+  const int64_t lead = past == 0 ? 0 : E::kGroup - past;
+  const int64_t head = lead < count ? lead : count;
+  const int64_t groups = (count - head) / E::kGroup;
+  return {head, groups, head + groups * E::kGroup, count};
+}
+
+// 2^x, to 2 units in the last place, flushing what is denormal.
+__device__ __forceinline__ float exp2_fast(float x) {
+#if defined(__CUDA_ARCH__)
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+#else
+  return exp2f(x);
+#endif
+}
+
+constexpr float kLog2E = 1.4426950408889634f;
+
+}  // namespace lapidary::cuda

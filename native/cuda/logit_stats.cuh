@@ -1,0 +1,167 @@
+// A block's pass over one row of logits: maximum, sum of exponentials, weighted sum, the place of the
+// maximum, all without the target (finish_row of objective/logit_math.h says why). One read of the row; a
+// thread has kUnroll groups of 16 bytes under way. kLast: nobody reads the row again soon.
+#pragma once
+
+#include "cuda/block_reduce.cuh"
+#include "cuda/element.cuh"
+#include "objective/logit_math.h"
+
+namespace lapidary::cuda {
+
+constexpr int kUnroll = 4;
+// What has less than 2^-140 of the largest counts as nothing; also what -inf is raised to where it meets a
+// factor 0.
+constexpr float kLowestPower = -140.f;
+
+// The transform of a row, in f32: z = cap(x) / temperature. Sums are relative to the maximum of cap(x), and
+// the difference is what gets divided: a rounding of z itself would grow with |z|.
+template <bool kCapped>
+struct Transform {
+  float scale;  // log2(e) / temperature
+  float softcap, inverse_softcap;
+  __device__ __forceinline__ float cap(float x) const {
+    if (!kCapped || x == -INFINITY) return x;
+    return softcap * tanhf(x * inverse_softcap);
+  }
+  __device__ __forceinline__ float slope(float capped) const {
+    if (!kCapped || capped == -INFINITY) return 1.f;
+    const float share = capped * inverse_softcap;
+    return (1.f - share) * (1.f + share);
+  }
+};
+template <bool kCapped>
+__device__ __forceinline__ Transform<kCapped> transform_of(const LogitRow& row) {
+  return {static_cast<float>(1.4426950408889634 / row.temperature), row.softcap,
+          kCapped ? 1.f / row.softcap : 0.f};
+}
+
+// One thread's share; the sums are relative to `max`.
+template <bool kWeighted>
+struct ThreadStats {
+  float max = -INFINITY;
+  float sum = 0.f, weighted = 0.f;
+  int64_t top = -1;  // the first element of the group where the maximum was first seen
+
+  __device__ __forceinline__ void raise(float to, int64_t index, float scale) {
+    if (sum > 0.f) {
+      const float gap = max - to, factor = exp2_fast(gap * scale);
+      if (kWeighted) weighted = factor == 0.f ? 0.f : factor * (weighted + gap * sum);
+      sum *= factor;
+    }
+    max = to;
+    top = index;
+  }
+  __device__ __forceinline__ void add(float capped, float scale) {
+    const float gap = capped - max;
+    const float e = exp2_fast(gap * scale);
+    sum += e;
+    // NaN reaches the sum; here it must only not turn 0 x -inf into one of its own.
+    if (kWeighted) weighted = fmaf(e, fmaxf(gap, kLowestPower / scale), weighted);
+  }
+};
+
+template <int kCount, bool kCapped, bool kWeighted>
+__device__ __forceinline__ void add_values(float (&x)[kCount], int64_t index,
+                                           const Transform<kCapped>& transform,
+                                           ThreadStats<kWeighted>* stats) {
+  float largest = -INFINITY;
+  bool nothing = true;
+#pragma unroll
+  for (int i = 0; i < kCount; ++i) {
+    x[i] = transform.cap(x[i]);
+    largest = fmaxf(largest, x[i]);
+    nothing = nothing && x[i] == -INFINITY;
+  }
+  if (largest > stats->max) stats->raise(largest, index, transform.scale);
+  // As long as nothing but -inf was seen there is no reference; a NaN goes through all the same.
+  if (nothing) return;
+#pragma unroll
+  for (int i = 0; i < kCount; ++i) stats->add(x[i], transform.scale);
+}
+
+template <lap_dtype kType, bool kCapped, bool kWeighted>
+__device__ __forceinline__ void add_group(Group<kType> group, int64_t begin, int64_t target,
+                                          const Transform<kCapped>& transform,
+                                          ThreadStats<kWeighted>* stats) {
+  using E = Element<kType>;
+  float x[E::kGroup];
+#pragma unroll
+  for (int i = 0; i < E::kGroup; ++i) x[i] = E::load(group.each[i]);
+  const int64_t place = target - begin;
+  if (place >= 0 && place < E::kGroup) {
+#pragma unroll
+    for (int i = 0; i < E::kGroup; ++i)
+      if (i == place) x[i] = -INFINITY;
+  }
+  add_values<E::kGroup, kCapped, kWeighted>(x, begin, transform, stats);
+}
+
+template <lap_dtype kType, bool kCapped, bool kWeighted, bool kLast>
+__device__ __forceinline__ ThreadStats<kWeighted> thread_stats(const typename Element<kType>::Storage* row,
+                                                               int64_t count, int64_t target,
+                                                               const Transform<kCapped>& transform) {
+  using E = Element<kType>;
+  const RowParts parts = row_parts<kType>(row, count);
+  ThreadStats<kWeighted> stats;
+  const auto add_one = [&](int64_t i) {
+    float x[1] = {i == target ? -INFINITY : E::load(row[i])};
+    add_values<1, kCapped, kWeighted>(x, i, transform, &stats);
+  };
+  for (int64_t i = threadIdx.x; i < parts.head; i += blockDim.x) add_one(i);
+  const auto* body = row + parts.head;
+  const int64_t stride = blockDim.x;
+  int64_t k = threadIdx.x;
+  for (; k + (kUnroll - 1) * stride < parts.groups; k += kUnroll * stride) {
+    Group<kType> groups[kUnroll];
+#pragma unroll
+    for (int u = 0; u < kUnroll; ++u)
+      groups[u] = Group<kType>::load(body + (k + u * stride) * E::kGroup, kLast);
+#pragma unroll
+    for (int u = 0; u < kUnroll; ++u) {
+      const int64_t begin = parts.head + (k + u * stride) * E::kGroup;
+      add_group<kType, kCapped, kWeighted>(groups[u], begin, target, transform, &stats);
+    }
+  }
+  for (; k < parts.groups; k += stride) {
+    const Group<kType> group = Group<kType>::load(body + k * E::kGroup, kLast);
+    add_group<kType, kCapped, kWeighted>(group, parts.head + k * E::kGroup, target, transform, &stats);
+  }
+  for (int64_t i = parts.tail_begin + threadIdx.x; i < count; i += blockDim.x) add_one(i);
+  return stats;
+}
+
+struct StatsScratch {
+  float maxima[kMaxWarps];
+  double sums[kMaxWarps], weighted[kMaxWarps];
+  int64_t tops[kMaxWarps];
+};
+
+// The row's statistics in terms of z, for every thread of the block.
+template <lap_dtype kType, bool kCapped, bool kWeighted, bool kLast>
+__device__ __forceinline__ LogitStats block_stats(const LogitRow& row, int64_t count, int64_t target,
+                                                  bool want_top, StatsScratch* scratch) {
+  const auto* data = static_cast<const typename Element<kType>::Storage*>(row.data);
+  const Transform<kCapped> transform = transform_of<kCapped>(row);
+  ThreadStats<kWeighted> own = thread_stats<kType, kCapped, kWeighted, kLast>(data, count, target, transform);
+  const float thread_max = own.max;
+  const float top = block_reduce(thread_max, scratch->maxima, [](float a, float b) { return fmaxf(a, b); });
+  const int64_t thread_top = own.top;
+  if (top > own.max) own.raise(top, -1, transform.scale);
+  LogitStats stats;
+  stats.max = static_cast<double>(top) / row.temperature;
+  stats.sum = block_reduce(static_cast<double>(own.sum), scratch->sums, Add());
+  stats.weighted =
+      kWeighted ? block_reduce(static_cast<double>(own.weighted), scratch->weighted, Add()) / row.temperature
+                : 0;
+  stats.top_block = -1;
+  if (want_top) {
+    const int64_t place = thread_max == top && thread_top >= 0 ? thread_top : INT64_MAX;
+    const int64_t first =
+        block_reduce(place, scratch->tops, [](int64_t a, int64_t b) { return a < b ? a : b; });
+    stats.top_block = first == INT64_MAX ? -1 : first;
+  }
+  return stats;
+}
+
+}  // namespace lapidary::cuda

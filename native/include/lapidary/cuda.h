@@ -1,0 +1,67 @@
+#ifndef LAPIDARY_CUDA_H_
+#define LAPIDARY_CUDA_H_
+
+/* The same operations on a CUDA device: an object of its own (lapidary_cuda), loaded at run time, so that
+ * nothing else needs a driver.
+ *
+ *  - The argument structs are those of the CPU. Pointers in them are device pointers unless said otherwise.
+ *  - Work is put on the context's stream and nothing waits for it, except where a function says so. What is
+ * given must stay until the stream has passed it.
+ *  - Contents that lie on the device cannot be checked. A target that is neither ignore_index nor in [0, V)
+ * gives NaN in its row of every output, and -1 as top1.
+ *  - Results are bitwise repeatable on one device, and a row's result does not depend on the rows it is
+ * computed with. They differ from the CPU's in the last bits.
+ *  - One context may be used by one thread at a time.
+ */
+#include "lapidary/base.h"
+#include "lapidary/token_logprobs.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct lap_cuda_context lap_cuda_context;
+
+typedef struct lap_cuda_device {
+  size_t struct_size;
+  char name[256];
+  int32_t major, minor; /* compute capability */
+  int32_t multiprocessors;
+  int64_t memory_bytes;
+} lap_cuda_device;
+
+/* LAP_ABI_VERSION that this object was compiled with. */
+LAP_API int32_t lap_cuda_abi_version(void);
+
+/* How many devices there are; where there are none, the reason, valid for ever. Never fails. */
+LAP_API int32_t lap_cuda_device_count(const char** reason);
+LAP_API lap_status lap_cuda_device_describe(int32_t index, lap_cuda_device* out);
+
+/* `stream`: a cudaStream_t of the caller on that device, or NULL: one of the context's own. */
+LAP_API lap_status lap_cuda_context_create(int32_t device, void* stream, lap_cuda_context** out);
+/* Waits for a stream of its own. */
+LAP_API void lap_cuda_context_destroy(lap_cuda_context* ctx);
+LAP_API const char* lap_cuda_error_message(const lap_cuda_context* ctx);
+/* Waits for the stream; also says whether any work on it has failed. */
+LAP_API lap_status lap_cuda_synchronize(lap_cuda_context* ctx);
+
+/* Device memory from the device's pool, in the order of the stream, aligned to 256 bytes. LAP_OUT_OF_MEMORY
+ * leaves everything as it was. Freeing NULL does nothing. */
+LAP_API lap_status lap_cuda_allocate(lap_cuda_context* ctx, size_t bytes, void** out);
+LAP_API lap_status lap_cuda_free(lap_cuda_context* ctx, void* memory);
+/* Copies between host and device, in the order of the stream; both return when the host's bytes have been
+ * read or written. */
+LAP_API lap_status lap_cuda_upload(lap_cuda_context* ctx, void* device, const void* host, size_t bytes);
+LAP_API lap_status lap_cuda_download(lap_cuda_context* ctx, void* host, const void* device, size_t bytes);
+
+/* The operations; see the headers of the CPU. The forward with its gradient needs no workspace here. */
+LAP_API lap_status lap_cuda_token_logprobs(lap_cuda_context* ctx, const lap_token_logprobs_args* args);
+LAP_API lap_status lap_cuda_token_logprobs_backward(lap_cuda_context* ctx,
+                                                    const lap_token_logprobs_backward_args* args);
+LAP_API lap_status lap_cuda_token_logprobs_with_gradient(lap_cuda_context* ctx,
+                                                         const lap_token_logprobs_with_gradient_args* args);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* LAPIDARY_CUDA_H_ */

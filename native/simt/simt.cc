@@ -1,0 +1,228 @@
+#include "simt/simt.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <mutex>
+#include <vector>
+
+#if !defined(__x86_64__)
+#include <ucontext.h>
+#endif
+
+namespace simt {
+
+Position position{};
+void* dynamic_shared = nullptr;
+
+namespace {
+
+constexpr int kLanes = 32;
+// Tops are an odd number of cache lines apart: at a power of two all stacks would share one set of the cache.
+constexpr size_t kStackBytes = 96 * 1024 + 64;
+
+#if defined(__x86_64__)
+struct Context {
+  void* stack_pointer = nullptr;
+};
+// Saves what a call must keep, changes stacks and returns there.
+extern "C" void lapidary_simt_switch(void** save, void* load);
+asm(R"(
+.text
+.globl lapidary_simt_switch
+.hidden lapidary_simt_switch
+.type lapidary_simt_switch, @function
+lapidary_simt_switch:
+  pushq %rbp
+  pushq %rbx
+  pushq %r12
+  pushq %r13
+  pushq %r14
+  pushq %r15
+  movq %rsp, (%rdi)
+  movq %rsi, %rsp
+  popq %r15
+  popq %r14
+  popq %r13
+  popq %r12
+  popq %rbx
+  popq %rbp
+  ret
+.size lapidary_simt_switch, .-lapidary_simt_switch
+)");
+void change(Context* from, Context* to) { lapidary_simt_switch(&from->stack_pointer, to->stack_pointer); }
+void prepare(Context* context, char* stack, void (*entry)()) {
+  auto top = reinterpret_cast<uintptr_t>(stack + kStackBytes) & ~uintptr_t{15};
+  auto* words = reinterpret_cast<void**>(top);
+  // `entry` is returned to, with the stack as after a call; it never returns itself.
+  *--words = nullptr;
+  *--words = reinterpret_cast<void*>(entry);
+  for (int i = 0; i < 6; ++i) *--words = nullptr;
+  context->stack_pointer = words;
+}
+#else
+struct Context {
+  ucontext_t state;
+};
+void change(Context* from, Context* to) { swapcontext(&from->state, &to->state); }
+void prepare(Context* context, char* stack, void (*entry)()) {
+  getcontext(&context->state);
+  context->state.uc_stack.ss_sp = stack;
+  context->state.uc_stack.ss_size = kStackBytes;
+  context->state.uc_link = nullptr;
+  makecontext(&context->state, entry, 0);
+}
+#endif
+
+struct Fiber {
+  Context context;
+  uint3 thread;
+  bool ended;
+  Wait wait;
+  int source;
+  uint64_t value;
+};
+
+std::mutex one_launch;
+std::vector<Fiber> fibers;
+char* stacks = nullptr;
+size_t stack_count = 0;
+Context scheduler;
+int running = 0;
+const std::function<void()>* body = nullptr;
+
+void fiber_entry() {
+  (*body)();
+  fibers[running].ended = true;
+  change(&fibers[running].context, &scheduler);
+  __builtin_unreachable();
+}
+
+void wait_for(Wait kind) {
+  fibers[running].wait = kind;
+  change(&fibers[running].context, &scheduler);
+}
+
+[[noreturn]] void stuck(const char* what, int index) {
+  const uint3 thread = fibers[index].thread;
+  std::fprintf(stderr, "simt: %s, in block (%u, %u, %u), thread (%u, %u, %u)\n", what, position.block.x,
+               position.block.y, position.block.z, thread.x, thread.y, thread.z);
+  std::abort();
+}
+
+void run(int index) {
+  Fiber& fiber = fibers[index];
+  running = index;
+  position.thread = fiber.thread;
+  fiber.wait = Wait::kNone;
+  change(&scheduler, &fiber.context);
+}
+
+// Where every live lane of the warp waits for the others: hands out the values. True if lanes may go on.
+bool release_warp(int first, int end) {
+  Wait kind = Wait::kNone;
+  for (int i = first; i < end; ++i) {
+    if (fibers[i].ended) continue;
+    if (kind == Wait::kNone) kind = fibers[i].wait;
+    if (fibers[i].wait != kind) stuck("lanes of a warp wait for different things", i);
+  }
+  if (kind == Wait::kNone || kind == Wait::kBlock) return false;
+  uint64_t values[kLanes] = {}, ballot = 0;
+  for (int i = first; i < end; ++i) {
+    if (fibers[i].ended) continue;
+    values[i - first] = fibers[i].value;
+    if (fibers[i].value != 0) ballot |= uint64_t{1} << (i - first);
+  }
+  for (int i = first; i < end; ++i) {
+    Fiber& fiber = fibers[i];
+    if (fiber.ended) continue;
+    if (kind == Wait::kBallot) fiber.value = ballot;
+    if (kind == Wait::kShuffle) {
+      const int source = first + fiber.source;
+      if (source >= end || fibers[source].ended) stuck("a shuffle reads a lane that is not there", i);
+      fiber.value = values[fiber.source];
+    }
+  }
+  return true;
+}
+
+void run_block(int threads) {
+  for (bool alive = true; alive;) {
+    alive = false;
+    int waiting = 0, ended = 0;
+    for (int first = 0; first < threads; first += kLanes) {
+      const int end = std::min(threads, first + kLanes);
+      do {
+        for (int i = first; i < end; ++i)
+          if (!fibers[i].ended) run(i);
+      } while (release_warp(first, end));
+      for (int i = first; i < end; ++i) {
+        if (fibers[i].ended)
+          ++ended;
+        else
+          ++waiting;
+      }
+    }
+    // All that live are at the block's barrier now.
+    alive = waiting > 0;
+    if (waiting > 0 && ended > 0) stuck("a thread ended while others wait at a barrier", 0);
+  }
+}
+
+void make_stacks(size_t count) {
+  if (count <= stack_count) return;
+  if (stacks != nullptr) munmap(stacks, stack_count * kStackBytes);
+  void* memory = mmap(nullptr, count * kStackBytes, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) {
+    std::fprintf(stderr, "simt: no memory for %zu stacks\n", count);
+    std::abort();
+  }
+  stacks = static_cast<char*>(memory);
+  stack_count = count;
+}
+
+}  // namespace
+
+uint64_t exchange(Wait kind, uint64_t value, int source) {
+  Fiber& fiber = fibers[running];
+  fiber.value = value;
+  fiber.source = source;
+  wait_for(kind);
+  return fiber.value;
+}
+
+void block_barrier() { wait_for(Wait::kBlock); }
+int lane() { return running % kLanes; }
+
+void launch(dim3 grid, dim3 block, size_t shared_bytes, const std::function<void()>& kernel) {
+  const std::lock_guard<std::mutex> lock(one_launch);
+  const int threads = static_cast<int>(block.x * block.y * block.z);
+  make_stacks(static_cast<size_t>(threads));
+  fibers.assign(static_cast<size_t>(threads), Fiber{});
+  void* shared = std::aligned_alloc(128, (shared_bytes + 127) / 128 * 128 + 128);
+  dynamic_shared = shared;
+  body = &kernel;
+  position.grid_size = grid;
+  position.block_size = block;
+  for (unsigned z = 0; z < grid.z; ++z) {
+    for (unsigned y = 0; y < grid.y; ++y) {
+      for (unsigned x = 0; x < grid.x; ++x) {
+        position.block = {x, y, z};
+        for (int i = 0; i < threads; ++i) {
+          const unsigned u = static_cast<unsigned>(i);
+          fibers[i].thread = {u % block.x, u / block.x % block.y, u / (block.x * block.y)};
+          fibers[i].ended = false;
+          prepare(&fibers[i].context, stacks + static_cast<size_t>(i) * kStackBytes, fiber_entry);
+        }
+        run_block(threads);
+      }
+    }
+  }
+  dynamic_shared = nullptr;
+  std::free(shared);
+}
+
+}  // namespace simt
