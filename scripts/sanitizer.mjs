@@ -49,7 +49,11 @@ export function build(name, flags) {
   run('cmake', [
     ...['-S', '.', '-B', folder, '-DCMAKE_C_COMPILER=gcc', '-DCMAKE_CXX_COMPILER=g++'],
     ...['-DCMAKE_BUILD_TYPE=Sanitizer', `-DCMAKE_C_FLAGS=${all}`, `-DCMAKE_CXX_FLAGS=${all}`],
-    ...[`-DCMAKE_JS_INC=${nodeHeaders};${path.resolve(wrapper)}`, '-DLAPIDARY_TESTS=ON', '-DLAPIDARY_CUDA=OFF'],
+    ...[
+      `-DCMAKE_JS_INC=${nodeHeaders};${path.resolve(wrapper)}`,
+      '-DLAPIDARY_TESTS=ON',
+      '-DLAPIDARY_CUDA=OFF',
+    ],
   ]);
   run('cmake', ['--build', folder, '--parallel', String(os.availableParallelism())]);
   return path.resolve(folder);

@@ -87,7 +87,9 @@ function table() {
 }
 
 if (process.argv.includes('--write')) {
-  const version = /release ([^,]+), V(\S+)/.exec(spawnSync('nvcc', ['--version'], { encoding: 'utf8' }).stdout);
+  const version = /release ([^,]+), V(\S+)/.exec(
+    spawnSync('nvcc', ['--version'], { encoding: 'utf8' }).stdout,
+  );
   const lines = [
     '# What ptxas says of the kernels',
     '',

@@ -7,7 +7,9 @@ import { build, run, runtimes } from './sanitizer.mjs';
 const preload = runtimes(['libtsan.so']);
 const folder = build('tsan', ['-O1', '-fsanitize=thread']);
 // Not the CUDA kernels on the host: their fibers are one thread that changes stacks, which ThreadSanitizer does not know.
-run('ctest', ['--test-dir', folder, '--output-on-failure', '-E', '^cuda_'], { TSAN_OPTIONS: 'halt_on_error=1' });
+run('ctest', ['--test-dir', folder, '--output-on-failure', '-E', '^cuda_'], {
+  TSAN_OPTIONS: 'halt_on_error=1',
+});
 
 // Node itself is not instrumented: the sanitizer does not see its atomics, and takes some of what its workers hand
 // to each other for races. Those reports have no frame of ours; any report with one is a finding.
