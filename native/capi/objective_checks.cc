@@ -4,7 +4,7 @@
 
 #include "capi/checks.h"
 #include "capi/policy_loss_checks.h"
-#include "cpu/policy_loss.h"
+#include "objective/policy_batch.h"
 #include "objective/sequence_term.h"
 
 namespace lapidary {

@@ -8,9 +8,6 @@
 
 namespace lapidary {
 
-// The log-probs an anchor names, or null.
-const float* anchor_logp(const lap_policy_loss_args& args, lap_anchor anchor);
-
 size_t policy_loss_workspace(const lap_policy_loss_args& args);
 // Phase one: the sums of lap_sequence_stats per sequence.
 Status policy_loss_reduce(ThreadPool& pool, const Implementation& implementation,

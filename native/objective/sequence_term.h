@@ -1,7 +1,7 @@
 // The sequence terms: value and derivative with respect to S (or to D = S_w - S_l of a pair), before N_i.
 #pragma once
 
-#include <cmath>
+#include <math.h>
 
 #include "core/numerics.h"
 #include "lapidary.h"

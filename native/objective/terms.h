@@ -1,7 +1,7 @@
 // The terms in double, for every case that no vector form covers.
 #pragma once
 
-#include <cmath>
+#include <math.h>
 
 #include "core/numerics.h"
 #include "lapidary.h"
