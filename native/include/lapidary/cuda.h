@@ -14,6 +14,9 @@
  *  - One context may be used by one thread at a time.
  */
 #include "lapidary/base.h"
+#include "lapidary/divergence.h"
+#include "lapidary/linear_logprobs.h"
+#include "lapidary/policy_loss.h"
 #include "lapidary/token_logprobs.h"
 
 #ifdef __cplusplus
@@ -54,12 +57,37 @@ LAP_API lap_status lap_cuda_free(lap_cuda_context* ctx, void* memory);
 LAP_API lap_status lap_cuda_upload(lap_cuda_context* ctx, void* device, const void* host, size_t bytes);
 LAP_API lap_status lap_cuda_download(lap_cuda_context* ctx, void* host, const void* device, size_t bytes);
 
-/* The operations; see the headers of the CPU. The forward with its gradient needs no workspace here. */
+/* ---- the operations; see the headers of the CPU for shapes and meaning ---- */
+/* The forward with its gradient needs no workspace here. */
 LAP_API lap_status lap_cuda_token_logprobs(lap_cuda_context* ctx, const lap_token_logprobs_args* args);
 LAP_API lap_status lap_cuda_token_logprobs_backward(lap_cuda_context* ctx,
                                                     const lap_token_logprobs_backward_args* args);
 LAP_API lap_status lap_cuda_token_logprobs_with_gradient(lap_cuda_context* ctx,
                                                          const lap_token_logprobs_with_gradient_args* args);
+
+LAP_API lap_status lap_cuda_divergence(lap_cuda_context* ctx, const lap_divergence_args* args);
+LAP_API lap_status lap_cuda_divergence_with_gradient(lap_cuda_context* ctx,
+                                                     const lap_divergence_with_gradient_args* args);
+
+/* Everything but the objective lies on the device: offsets, pairs, stats and diagnostics too. Offsets that
+ * fall or reach outside [0, N] are not followed: g is NaN in all of the batch, and so is the loss. */
+LAP_API lap_status lap_cuda_policy_loss_workspace(lap_cuda_context* ctx, const lap_policy_loss_args* args,
+                                                  size_t* bytes);
+LAP_API lap_status lap_cuda_policy_loss_reduce(lap_cuda_context* ctx, const lap_policy_loss_args* args);
+LAP_API lap_status lap_cuda_policy_loss_map(lap_cuda_context* ctx, const lap_policy_loss_args* args);
+LAP_API lap_status lap_cuda_policy_loss(lap_cuda_context* ctx, const lap_policy_loss_args* args);
+
+/* `kept` is laid out otherwise than the CPU's, and its size depends on the element type. */
+LAP_API lap_status lap_cuda_linear_logprobs_kept_bytes(lap_cuda_context* ctx, int64_t rows, int64_t vocab,
+                                                       lap_dtype dtype, size_t* bytes);
+LAP_API lap_status lap_cuda_linear_logprobs_workspace(lap_cuda_context* ctx,
+                                                      const lap_linear_logprobs_args* args, size_t* bytes);
+LAP_API lap_status lap_cuda_linear_logprobs(lap_cuda_context* ctx, const lap_linear_logprobs_args* args);
+LAP_API lap_status lap_cuda_linear_logprobs_backward_workspace(lap_cuda_context* ctx,
+                                                               const lap_linear_logprobs_backward_args* args,
+                                                               size_t* bytes);
+LAP_API lap_status lap_cuda_linear_logprobs_backward(lap_cuda_context* ctx,
+                                                     const lap_linear_logprobs_backward_args* args);
 
 #ifdef __cplusplus
 }
