@@ -57,8 +57,7 @@ Status divergence_with_gradient(ThreadPool& pool, const Implementation& cpu,
       const DivergenceSums sums = cpu.divergence_sums(row, args.vocab);
       args.value[t] = static_cast<float>(sums.value);
       if (weight != 0.f && std::isnan(sums.value)) {
-        for (int64_t v = 0; v < args.vocab; ++v)
-          store_element(out, args.student_dtype, v, std::nanf(""));
+        for (int64_t v = 0; v < args.vocab; ++v) store_element(out, args.student_dtype, v, std::nanf(""));
         return;
       }
       if (weight != 0.f) {
