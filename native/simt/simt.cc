@@ -79,14 +79,22 @@ void prepare(Context* context, char* stack, void (*entry)()) {
 struct Fiber {
   Context context;
   uint3 thread;
+  int rank, lane;
   bool ended;
   Wait wait;
   int source;
   uint64_t value;
 };
 
+// A block of the cluster that runs.
+struct Block {
+  uint3 place;
+  void* shared;
+};
+
 std::mutex one_launch;
-std::vector<Fiber> fibers;
+std::vector<Fiber> fibers;  // of one block after the other
+std::vector<Block> cluster_blocks;
 char* stacks = nullptr;
 size_t stack_count = 0;
 Context scheduler;
@@ -115,7 +123,10 @@ void wait_for(Wait kind) {
 void run(int index) {
   Fiber& fiber = fibers[index];
   running = index;
+  const Block& block = cluster_blocks[static_cast<size_t>(fiber.rank)];
   position.thread = fiber.thread;
+  position.block = block.place;
+  dynamic_shared = block.shared;
   fiber.wait = Wait::kNone;
   change(&scheduler, &fiber.context);
 }
@@ -128,7 +139,7 @@ bool release_warp(int first, int end) {
     if (kind == Wait::kNone) kind = fibers[i].wait;
     if (fibers[i].wait != kind) stuck("lanes of a warp wait for different things", i);
   }
-  if (kind == Wait::kNone || kind == Wait::kBlock) return false;
+  if (kind == Wait::kNone || kind == Wait::kBlock || kind == Wait::kCluster) return false;
   uint64_t values[kLanes] = {}, ballot = 0;
   for (int i = first; i < end; ++i) {
     if (fibers[i].ended) continue;
@@ -148,26 +159,50 @@ bool release_warp(int first, int end) {
   return true;
 }
 
-void run_block(int threads) {
-  for (bool alive = true; alive;) {
-    alive = false;
-    int waiting = 0, ended = 0;
-    for (int first = 0; first < threads; first += kLanes) {
-      const int end = std::min(threads, first + kLanes);
+// Runs the block whose fibers begin at `begin` until it has ended (kNone) or waits for its cluster.
+Wait run_block(int begin, int threads) {
+  for (;;) {
+    int at_block = 0, at_cluster = 0;
+    for (int first = begin; first < begin + threads; first += kLanes) {
+      const int end = std::min(begin + threads, first + kLanes);
       do {
         for (int i = first; i < end; ++i)
           if (!fibers[i].ended) run(i);
       } while (release_warp(first, end));
       for (int i = first; i < end; ++i) {
-        if (fibers[i].ended)
-          ++ended;
-        else
-          ++waiting;
+        if (fibers[i].ended) continue;
+        ++(fibers[i].wait == Wait::kCluster ? at_cluster : at_block);
       }
     }
-    // All that live are at the block's barrier now.
+    const int waiting = at_block + at_cluster;
+    if (waiting == 0) return Wait::kNone;
+    if (waiting < threads) stuck("a thread ended while others wait at a barrier", begin);
+    if (at_cluster == threads) return Wait::kCluster;
+    if (at_cluster > 0) stuck("threads of a block wait at different barriers", begin);
+  }
+}
+
+void run_cluster(int threads) {
+  const int blocks = static_cast<int>(cluster_blocks.size());
+  for (bool alive = true; alive;) {
+    int waiting = 0;
+    for (int rank = 0; rank < blocks; ++rank)
+      waiting += run_block(rank * threads, threads) == Wait::kCluster ? 1 : 0;
     alive = waiting > 0;
-    if (waiting > 0 && ended > 0) stuck("a thread ended while others wait at a barrier", 0);
+    if (alive && waiting < blocks) stuck("a block ended while others of its cluster wait for it", 0);
+  }
+}
+
+void make_fibers(int threads, dim3 block) {
+  const int blocks = static_cast<int>(cluster_blocks.size());
+  for (int i = 0; i < blocks * threads; ++i) {
+    const unsigned u = static_cast<unsigned>(i % threads);
+    Fiber& fiber = fibers[static_cast<size_t>(i)];
+    fiber.thread = {u % block.x, u / block.x % block.y, u / (block.x * block.y)};
+    fiber.rank = i / threads;
+    fiber.lane = i % threads % kLanes;
+    fiber.ended = false;
+    prepare(&fiber.context, stacks + static_cast<size_t>(i) * kStackBytes, fiber_entry);
   }
 }
 
@@ -195,34 +230,40 @@ uint64_t exchange(Wait kind, uint64_t value, int source) {
 }
 
 void block_barrier() { wait_for(Wait::kBlock); }
-int lane() { return running % kLanes; }
+int lane() { return fibers[running].lane; }
 
-void launch(dim3 grid, dim3 block, size_t shared_bytes, const std::function<void()>& kernel) {
+unsigned cluster_rank() { return static_cast<unsigned>(fibers[running].rank); }
+unsigned cluster_size() { return static_cast<unsigned>(cluster_blocks.size()); }
+void cluster_barrier() { wait_for(Wait::kCluster); }
+void* map_shared(void* own, unsigned rank) {
+  const auto offset = static_cast<char*>(own) - static_cast<char*>(dynamic_shared);
+  return static_cast<char*>(cluster_blocks[rank].shared) + offset;
+}
+
+void launch_clusters(dim3 grid, dim3 block, unsigned cluster, size_t shared_bytes,
+                     const std::function<void()>& kernel) {
   const std::lock_guard<std::mutex> lock(one_launch);
   const int threads = static_cast<int>(block.x * block.y * block.z);
-  make_stacks(static_cast<size_t>(threads));
-  fibers.assign(static_cast<size_t>(threads), Fiber{});
-  void* shared = std::aligned_alloc(128, (shared_bytes + 127) / 128 * 128 + 128);
-  dynamic_shared = shared;
+  const size_t count = static_cast<size_t>(threads) * cluster;
+  make_stacks(count);
+  fibers.assign(count, Fiber{});
+  cluster_blocks.assign(cluster, Block{});
+  for (Block& one : cluster_blocks)
+    one.shared = std::aligned_alloc(128, (shared_bytes + 127) / 128 * 128 + 128);
   body = &kernel;
   position.grid_size = grid;
   position.block_size = block;
   for (unsigned z = 0; z < grid.z; ++z) {
     for (unsigned y = 0; y < grid.y; ++y) {
-      for (unsigned x = 0; x < grid.x; ++x) {
-        position.block = {x, y, z};
-        for (int i = 0; i < threads; ++i) {
-          const unsigned u = static_cast<unsigned>(i);
-          fibers[i].thread = {u % block.x, u / block.x % block.y, u / (block.x * block.y)};
-          fibers[i].ended = false;
-          prepare(&fibers[i].context, stacks + static_cast<size_t>(i) * kStackBytes, fiber_entry);
-        }
-        run_block(threads);
+      for (unsigned x = 0; x < grid.x; x += cluster) {
+        for (unsigned rank = 0; rank < cluster; ++rank) cluster_blocks[rank].place = {x + rank, y, z};
+        make_fibers(threads, block);
+        run_cluster(threads);
       }
     }
   }
   dynamic_shared = nullptr;
-  std::free(shared);
+  for (const Block& one : cluster_blocks) std::free(one.shared);
 }
 
 }  // namespace simt
