@@ -1,7 +1,7 @@
 // The part of the CUDA runtime that Lapidary calls, for kernels that run on the host (simt.h): device memory
-// is the host's, and every stream does its work at the call. One device, whose memory has a limit
-// (LAPIDARY_SIMT_MEMORY, bytes; default 4 GiB), so that running out of it can be tested.
-// LAPIDARY_SIMT_DEVICES=0 takes the device away.
+// is the host's, and a stream does its work at the call, or later (stream.h). One device, or as many as
+// LAPIDARY_SIMT_DEVICES says, whose memory together has a limit (LAPIDARY_SIMT_MEMORY, bytes; default 4 GiB),
+// so that running out of it can be tested.
 #pragma once
 
 #include "simt/simt.h"
@@ -19,11 +19,12 @@ typedef struct simt_stream* cudaStream_t;
 typedef struct simt_event* cudaEvent_t;
 typedef struct simt_pool* cudaMemPool_t;
 
-enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2, cudaMemcpyDeviceToDevice = 3 };
+enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2, cudaMemcpyDeviceToDevice = 3, cudaMemcpyDefault = 4 };
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
 enum cudaMemPoolAttr { cudaMemPoolAttrReleaseThreshold = 4 };
 
 constexpr unsigned cudaStreamNonBlocking = 1, cudaEventDisableTiming = 2, cudaHostAllocDefault = 0;
+constexpr unsigned cudaEventBlockingSync = 1, cudaHostRegisterDefault = 0;
 constexpr unsigned cudaIpcMemLazyEnablePeerAccess = 1;
 
 struct cudaDeviceProp {
@@ -44,6 +45,7 @@ cudaError_t cudaPeekAtLastError(void);
 cudaError_t cudaGetDeviceCount(int* count);
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device);
 cudaError_t cudaDriverGetVersion(int* version);
+cudaError_t cudaRuntimeGetVersion(int* version);
 cudaError_t cudaSetDevice(int device);
 cudaError_t cudaGetDevice(int* device);
 cudaError_t cudaDeviceSynchronize(void);
@@ -58,6 +60,8 @@ cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t pool, cudaMemPoolAttr attribut
 cudaError_t cudaMemPoolTrimTo(cudaMemPool_t pool, size_t keep);
 cudaError_t cudaHostAlloc(void** out, size_t bytes, unsigned flags);
 cudaError_t cudaFreeHost(void* memory);
+cudaError_t cudaHostRegister(void* memory, size_t bytes, unsigned flags);
+cudaError_t cudaHostUnregister(void* memory);
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream);
 cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaStream_t stream);
@@ -83,3 +87,9 @@ template <class Kernel>
 cudaError_t cudaFuncSetAttribute(Kernel, cudaFuncAttribute, int) {
   return cudaSuccess;
 }
+
+namespace simt {
+
+void launch_on(cudaStream_t stream, dim3 grid, dim3 block, size_t shared_bytes, std::function<void()> kernel);
+
+}  // namespace simt

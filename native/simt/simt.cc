@@ -86,7 +86,8 @@ struct Fiber {
 };
 
 std::mutex one_launch;
-std::vector<Fiber> fibers;
+// Never destroyed: a process may end while a stream still works.
+std::vector<Fiber>& fibers = *new std::vector<Fiber>;
 char* stacks = nullptr;
 size_t stack_count = 0;
 Context scheduler;
