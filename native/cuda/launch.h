@@ -12,7 +12,7 @@
 #else
 // Arguments are copied before the launch, as the device does.
 #define LAP_LAUNCH(kernel, grid, block, shared_bytes, stream, ...) \
-  ::simt::launch((grid), (block), (shared_bytes), ::simt::bind_arguments(kernel, __VA_ARGS__))
+  ::simt::launch_on((stream), (grid), (block), 1, (shared_bytes), ::simt::bind_arguments(kernel, __VA_ARGS__))
 #define LAP_DYNAMIC_SHARED(name) \
   unsigned char* const name = static_cast<unsigned char*>(::simt::dynamic_shared)
 #endif

@@ -93,8 +93,9 @@ struct Block {
 };
 
 std::mutex one_launch;
-std::vector<Fiber> fibers;  // of one block after the other
-std::vector<Block> cluster_blocks;
+// Never destroyed: a process may end while a stream still works.
+std::vector<Fiber>& fibers = *new std::vector<Fiber>;  // of one block after the other
+std::vector<Block>& cluster_blocks = *new std::vector<Block>;
 char* stacks = nullptr;
 size_t stack_count = 0;
 Context scheduler;

@@ -68,9 +68,6 @@ void* map_shared(void* own, unsigned rank);
 // Runs `kernel` once per thread of every block; `cluster` blocks that follow each other along x run together.
 void launch_clusters(dim3 grid, dim3 block, unsigned cluster, size_t shared_bytes,
                      const std::function<void()>& kernel);
-inline void launch(dim3 grid, dim3 block, size_t shared_bytes, const std::function<void()>& kernel) {
-  launch_clusters(grid, block, 1, shared_bytes, kernel);
-}
 
 template <class... Parameters, class... Given>
 std::function<void()> bind_arguments(void (*kernel)(Parameters...), Given&&... given) {

@@ -39,6 +39,13 @@ int32_t lap_cuda_device_count(const char** reason) {
   return error == cudaSuccess ? count : 0;
 }
 
+void lap_cuda_versions(int32_t* driver, int32_t* runtime) {
+  int found = 0;
+  *driver = cudaDriverGetVersion(&found) == cudaSuccess ? found : 0;
+  *runtime = cudaRuntimeGetVersion(&found) == cudaSuccess ? found : 0;
+  cudaGetLastError();
+}
+
 lap_status lap_cuda_device_describe(int32_t index, lap_cuda_device* out) {
   if (out == nullptr || out->struct_size != sizeof *out) return LAP_INVALID_ARGUMENT;
   cudaDeviceProp properties;
@@ -82,6 +89,8 @@ void lap_cuda_context_destroy(lap_cuda_context* ctx) {
 const char* lap_cuda_error_message(const lap_cuda_context* ctx) {
   return ctx == nullptr ? "ctx is NULL" : ctx->error.c_str();
 }
+
+void* lap_cuda_context_stream(const lap_cuda_context* ctx) { return ctx == nullptr ? nullptr : ctx->stream; }
 
 lap_status lap_cuda_synchronize(lap_cuda_context* ctx) {
   return guarded(ctx,
