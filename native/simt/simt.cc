@@ -16,6 +16,7 @@ namespace simt {
 
 Position position{};
 void* dynamic_shared = nullptr;
+size_t dynamic_shared_bytes = 0;
 
 namespace {
 
@@ -91,6 +92,7 @@ char* stacks = nullptr;
 size_t stack_count = 0;
 Context scheduler;
 int running = 0;
+uint64_t changes = 0;
 const std::function<void()>* body = nullptr;
 
 void fiber_entry() {
@@ -120,9 +122,15 @@ void run(int index) {
   change(&scheduler, &fiber.context);
 }
 
+bool is_ready(const Fiber& fiber) {
+  return !fiber.ended && (fiber.wait == Wait::kNone || fiber.wait == Wait::kYield);
+}
+
 // Where every live lane of the warp waits for the others: hands out the values. True if lanes may go on.
 bool release_warp(int first, int end) {
   Wait kind = Wait::kNone;
+  for (int i = first; i < end; ++i)
+    if (!fibers[i].ended && fibers[i].wait == Wait::kYield) return false;
   for (int i = first; i < end; ++i) {
     if (fibers[i].ended) continue;
     if (kind == Wait::kNone) kind = fibers[i].wait;
@@ -144,30 +152,34 @@ bool release_warp(int first, int end) {
       if (source >= end || fibers[source].ended) stuck("a shuffle reads a lane that is not there", i);
       fiber.value = values[fiber.source];
     }
+    fiber.wait = Wait::kNone;
   }
   return true;
 }
 
+void run_warp(int first, int end) {
+  do {
+    for (int i = first; i < end; ++i)
+      if (is_ready(fibers[i])) run(i);
+  } while (release_warp(first, end));
+}
+
 void run_block(int threads) {
   for (bool alive = true; alive;) {
-    alive = false;
-    int waiting = 0, ended = 0;
-    for (int first = 0; first < threads; first += kLanes) {
-      const int end = std::min(threads, first + kLanes);
-      do {
-        for (int i = first; i < end; ++i)
-          if (!fibers[i].ended) run(i);
-      } while (release_warp(first, end));
-      for (int i = first; i < end; ++i) {
-        if (fibers[i].ended)
-          ++ended;
-        else
-          ++waiting;
-      }
+    const uint64_t before = changes;
+    for (int first = 0; first < threads; first += kLanes) run_warp(first, std::min(threads, first + kLanes));
+    int ended = 0, at_barrier = 0;
+    for (int i = 0; i < threads; ++i) {
+      ended += fibers[i].ended;
+      at_barrier += !fibers[i].ended && fibers[i].wait == Wait::kBlock;
     }
-    // All that live are at the block's barrier now.
-    alive = waiting > 0;
-    if (waiting > 0 && ended > 0) stuck("a thread ended while others wait at a barrier", 0);
+    alive = ended < threads;
+    if (ended + at_barrier < threads) {
+      if (changes == before) stuck("threads wait for what nobody changes", 0);
+    } else if (alive) {
+      if (ended > 0) stuck("a thread ended while others wait at a barrier", 0);
+      for (int i = 0; i < threads; ++i) fibers[i].wait = Wait::kNone;
+    }
   }
 }
 
@@ -195,6 +207,8 @@ uint64_t exchange(Wait kind, uint64_t value, int source) {
 }
 
 void block_barrier() { wait_for(Wait::kBlock); }
+void yield() { wait_for(Wait::kYield); }
+void note_progress() { ++changes; }
 int lane() { return running % kLanes; }
 
 void launch(dim3 grid, dim3 block, size_t shared_bytes, const std::function<void()>& kernel) {
@@ -204,6 +218,7 @@ void launch(dim3 grid, dim3 block, size_t shared_bytes, const std::function<void
   fibers.assign(static_cast<size_t>(threads), Fiber{});
   void* shared = std::aligned_alloc(128, (shared_bytes + 127) / 128 * 128 + 128);
   dynamic_shared = shared;
+  dynamic_shared_bytes = shared_bytes;
   body = &kernel;
   position.grid_size = grid;
   position.block_size = block;
@@ -215,6 +230,7 @@ void launch(dim3 grid, dim3 block, size_t shared_bytes, const std::function<void
           const unsigned u = static_cast<unsigned>(i);
           fibers[i].thread = {u % block.x, u / block.x % block.y, u / (block.x * block.y)};
           fibers[i].ended = false;
+          fibers[i].wait = Wait::kNone;
           prepare(&fibers[i].context, stacks + static_cast<size_t>(i) * kStackBytes, fiber_entry);
         }
         run_block(threads);

@@ -4,8 +4,8 @@
 // left out shows. One block at a time, one launch at a time. A barrier that not all lanes reach is reported
 // and ends the process.
 //
-// Not covered: tensor cores, bulk copies, clusters, inline PTX, the memory model, speed, the rounding of fast
-// maths.
+// Not covered: tensor cores and bulk copies but for those of hopper.h, clusters, inline PTX, the memory
+// model, speed, the rounding of fast maths.
 #pragma once
 
 #include <cmath>
@@ -49,13 +49,18 @@ struct Position {
 };
 extern Position position;
 extern void* dynamic_shared;
+extern size_t dynamic_shared_bytes;
 
-enum class Wait : uint8_t { kNone, kShuffle, kBallot, kWarp, kBlock };
+enum class Wait : uint8_t { kNone, kShuffle, kBallot, kWarp, kBlock, kYield };
 
 // Gives `value` to the lanes that ask for it and returns that of lane `source`, once all lanes of the warp
 // are here.
 uint64_t exchange(Wait kind, uint64_t value, int source);
 void block_barrier();
+// Lets the other warps run: for a thread that polls what they change. Whoever changes it says so, or else a
+// block in which all only poll is reported.
+void yield();
+void note_progress();
 int lane();
 
 // Runs `kernel` once per thread of every block.
