@@ -18,10 +18,6 @@
 #include "cuda/wgmma.cuh"
 #include "cuda/wgmma_epilogue.cuh"
 
-#if !defined(__CUDACC__)
-#define __cluster_dims__(...)
-#define __grid_constant__
-#endif
 // The kernel's body is for sm_90a alone; for other targets it is empty and never launched.
 #if !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
 #define LAP_HAS_WGMMA 1
@@ -196,7 +192,7 @@ cudaError_t launch(const HeadBlock& block, const TensorMap& hidden, const Tensor
       const cudaError_t error =
           cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kSharedBytes);
       if (error != cudaSuccess) return error;
-      LAP_LAUNCH(kernel, blocks, kBlockThreads, kSharedBytes, stream, hidden, weight, block);
+      LAP_LAUNCH_CLUSTER(kernel, kTeam, blocks, kBlockThreads, kSharedBytes, stream, hidden, weight, block);
       return cudaGetLastError();
     });
   });

@@ -50,7 +50,7 @@ __device__ __forceinline__ void barrier_arrive_at(uint32_t barrier, uint32_t ran
       "r"(rank)
       : "memory");
 #else
-  simt::barrier_arrive(barrier, 0);
+  simt::barrier_arrive_at(barrier, static_cast<int>(rank));
 #endif
 }
 __device__ __forceinline__ void barrier_arrive_expecting(uint32_t barrier, uint32_t bytes) {
@@ -97,7 +97,7 @@ __device__ __forceinline__ void copy_box(uint32_t to, const TensorMap& map, int3
       "l"(&map), "r"(column), "r"(row), "r"(barrier)
       : "memory");
 #else
-  simt::copy_box(to, map.words, column, row, barrier);
+  simt::copy_box(1u << simt::cluster_rank(), to, map.words, column, row, barrier);
 #endif
 }
 // The same to the same address of every block of the cluster in `blocks`, each of which tells its own
@@ -111,7 +111,7 @@ __device__ __forceinline__ void copy_box_to(uint16_t blocks, uint32_t to, const 
       "l"(&map), "r"(column), "r"(row), "r"(barrier), "h"(blocks)
       : "memory");
 #else
-  simt::copy_box(to, map.words, column, row, barrier);
+  simt::copy_box(blocks, to, map.words, column, row, barrier);
 #endif
 }
 
@@ -121,7 +121,7 @@ __device__ __forceinline__ uint32_t cluster_rank() {
   asm volatile("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
   return rank;
 #else
-  return 0;
+  return static_cast<uint32_t>(simt::cluster_rank());
 #endif
 }
 // All threads of all blocks of the cluster.
@@ -131,6 +131,8 @@ __device__ __forceinline__ void cluster_barrier() {
       "barrier.cluster.arrive.release;\n"
       "barrier.cluster.wait.acquire;" ::
           : "memory");
+#else
+  simt::cluster_barrier();
 #endif
 }
 

@@ -15,11 +15,12 @@ constexpr uint32_t kBase = 1040;  // where dynamic shared memory begins
   std::abort();
 }
 
-uint8_t* at(uint32_t address, uint32_t bytes) {
+uint8_t* at(uint32_t address, uint32_t bytes, int rank) {
   if (address < kBase || address - kBase + bytes > dynamic_shared_bytes)
     refuse("an address outside the block's shared memory");
-  return static_cast<uint8_t*>(dynamic_shared) + (address - kBase);
+  return static_cast<uint8_t*>(shared_of(rank)) + (address - kBase);
 }
+uint8_t* at(uint32_t address, uint32_t bytes) { return at(address, bytes, cluster_rank()); }
 
 // As the eight bytes of an mbarrier; their layout is not documented, so this one is as good.
 struct Barrier {
@@ -28,19 +29,19 @@ struct Barrier {
 };
 static_assert(sizeof(Barrier) == 8);
 
-Barrier load(uint32_t address) {
+Barrier load(uint32_t address, int rank) {
   if (address % 8 != 0) refuse("a barrier that is not aligned to 8 bytes");
   Barrier barrier;
-  std::memcpy(&barrier, at(address, 8), 8);
+  std::memcpy(&barrier, at(address, 8, rank), 8);
   if (!barrier.ready) refuse("a barrier that was not initialised");
   return barrier;
 }
-void store(uint32_t address, Barrier barrier) {
+void store(uint32_t address, int rank, Barrier barrier) {
   if (barrier.pending == 0 && barrier.bytes == 0) {
     barrier.phase ^= 1;
     barrier.pending = barrier.count;
   }
-  std::memcpy(at(address, 8), &barrier, 8);
+  std::memcpy(at(address, 8, rank), &barrier, 8);
   note_progress();
 }
 
@@ -52,6 +53,7 @@ struct Copy {
   Matrix matrix;
   int64_t column, row;
   uint32_t barrier;
+  int rank;
 };
 std::vector<Copy> copies;
 constexpr uint32_t kRowBytes = 128;
@@ -72,12 +74,12 @@ void land(const Copy& copy) {
         std::memcpy(
             &element,
             reinterpret_cast<const uint8_t*>(copy.matrix.data) + row * copy.matrix.row_bytes + column * 2, 2);
-      std::memcpy(at(swizzle(copy.to + r * kRowBytes + c * 2), 2), &element, 2);
+      std::memcpy(at(swizzle(copy.to + r * kRowBytes + c * 2), 2, copy.rank), &element, 2);
     }
   }
-  Barrier barrier = load(copy.barrier);
+  Barrier barrier = load(copy.barrier, copy.rank);
   barrier.bytes -= static_cast<int32_t>(copy.matrix.box_rows * kRowBytes);
-  store(copy.barrier, barrier);
+  store(copy.barrier, copy.rank, barrier);
 }
 
 struct Product {
@@ -93,7 +95,7 @@ struct Thread {
 std::vector<Thread> threads;
 
 Thread& own() {
-  const size_t index = position.thread.x;
+  const size_t index = static_cast<size_t>(thread_index());
   if (threads.size() <= index) threads.resize(index + 1);
   return threads[index];
 }
@@ -150,16 +152,23 @@ void barrier_init(uint32_t barrier, uint32_t count) {
 }
 
 void barrier_arrive(uint32_t barrier, uint32_t bytes) {
-  Barrier state = load(barrier);
+  Barrier state = load(barrier, cluster_rank());
   state.bytes += static_cast<int32_t>(bytes);
   --state.pending;
-  store(barrier, state);
+  store(barrier, cluster_rank(), state);
+}
+
+void barrier_arrive_at(uint32_t barrier, int rank) {
+  Barrier state = load(barrier, rank);
+  --state.pending;
+  store(barrier, rank, state);
 }
 
 void barrier_wait(uint32_t barrier, uint32_t parity) {
-  while (load(barrier).phase == parity) {
+  const int rank = cluster_rank();
+  while (load(barrier, rank).phase == parity) {
     for (size_t i = copies.size(); i-- > 0;) {
-      if (copies[i].barrier != barrier) continue;
+      if (copies[i].barrier != barrier || copies[i].rank != rank) continue;
       const Copy copy = copies[i];
       copies.erase(copies.begin() + static_cast<std::ptrdiff_t>(i));
       land(copy);
@@ -181,13 +190,17 @@ cudaError_t describe_matrix(const void* data, int64_t rows, int64_t width, int64
   return cudaSuccess;
 }
 
-void copy_box(uint32_t to, const uint64_t* words, int32_t column, int32_t row, uint32_t barrier) {
-  Copy copy{to, {}, column, row, barrier};
+void copy_box(unsigned blocks, uint32_t to, const uint64_t* words, int32_t column, int32_t row,
+              uint32_t barrier) {
+  Copy copy{to, {}, column, row, barrier, 0};
   std::memcpy(&copy.matrix, words, sizeof copy.matrix);
   if (to % 128 != 0) refuse("a copy to an address that is not aligned to 128 bytes");
   const uint32_t bytes = static_cast<uint32_t>(copy.matrix.box_rows) * kRowBytes;
-  std::memset(at(to, bytes), 0xff, bytes);
-  copies.push_back(copy);
+  for (; blocks >> copy.rank != 0; ++copy.rank) {
+    if ((blocks >> copy.rank & 1) == 0) continue;
+    std::memset(at(to, bytes, copy.rank), 0xff, bytes);
+    copies.push_back(copy);
+  }
 }
 
 void product(float* sums, uint64_t rows, uint64_t columns, bool keep, bool is_bf16) {
@@ -213,6 +226,8 @@ void product_wait(int pending) {
   thread.products.erase(thread.products.begin(), thread.products.begin() + static_cast<std::ptrdiff_t>(end));
   if (thread.products.empty() && thread.sums != nullptr)
     std::memcpy(thread.sums, thread.result, sizeof thread.result);
+  // For the whole warp at once: no lane goes on to release what another has yet to read.
+  exchange(Wait::kWarp, 0, 0);
 }
 
 }  // namespace simt

@@ -80,6 +80,7 @@ void prepare(Context* context, char* stack, void (*entry)()) {
 struct Fiber {
   Context context;
   uint3 thread;
+  int rank;  // of the block in its cluster
   bool ended;
   Wait wait;
   int source;
@@ -93,6 +94,8 @@ size_t stack_count = 0;
 Context scheduler;
 int running = 0;
 uint64_t changes = 0;
+uint3 first_block;  // of the cluster
+std::vector<void*> shared_memory;
 const std::function<void()>* body = nullptr;
 
 void fiber_entry() {
@@ -118,6 +121,8 @@ void run(int index) {
   Fiber& fiber = fibers[index];
   running = index;
   position.thread = fiber.thread;
+  position.block = {first_block.x + static_cast<unsigned>(fiber.rank), first_block.y, first_block.z};
+  dynamic_shared = shared_memory[static_cast<size_t>(fiber.rank)];
   fiber.wait = Wait::kNone;
   change(&scheduler, &fiber.context);
 }
@@ -136,7 +141,7 @@ bool release_warp(int first, int end) {
     if (kind == Wait::kNone) kind = fibers[i].wait;
     if (fibers[i].wait != kind) stuck("lanes of a warp wait for different things", i);
   }
-  if (kind == Wait::kNone || kind == Wait::kBlock) return false;
+  if (kind == Wait::kNone || kind == Wait::kBlock || kind == Wait::kCluster) return false;
   uint64_t values[kLanes] = {}, ballot = 0;
   for (int i = first; i < end; ++i) {
     if (fibers[i].ended) continue;
@@ -164,22 +169,33 @@ void run_warp(int first, int end) {
   } while (release_warp(first, end));
 }
 
-void run_block(int threads) {
-  for (bool alive = true; alive;) {
+// Lets threads from `first` on go on if all wait for this barrier.
+bool release_barrier(int first, int end, Wait kind) {
+  int ended = 0;
+  for (int i = first; i < end; ++i) {
+    if (!fibers[i].ended && fibers[i].wait != kind) return false;
+    ended += fibers[i].ended;
+  }
+  if (ended == end - first) return false;
+  if (ended > 0) stuck("a thread ended while others wait at a barrier", first);
+  for (int i = first; i < end; ++i) fibers[i].wait = Wait::kNone;
+  return true;
+}
+
+void run_cluster(int threads, int blocks) {
+  const int count = threads * blocks;
+  const auto is_alive = [](const Fiber& fiber) { return !fiber.ended; };
+  while (std::any_of(fibers.begin(), fibers.end(), is_alive)) {
     const uint64_t before = changes;
-    for (int first = 0; first < threads; first += kLanes) run_warp(first, std::min(threads, first + kLanes));
-    int ended = 0, at_barrier = 0;
-    for (int i = 0; i < threads; ++i) {
-      ended += fibers[i].ended;
-      at_barrier += !fibers[i].ended && fibers[i].wait == Wait::kBlock;
+    bool moved = false;
+    for (int block = 0; block < count; block += threads) {
+      const int end = block + threads;
+      for (int first = block; first < end; first += kLanes) run_warp(first, std::min(end, first + kLanes));
+      moved = release_barrier(block, end, Wait::kBlock) || moved;
     }
-    alive = ended < threads;
-    if (ended + at_barrier < threads) {
-      if (changes == before) stuck("threads wait for what nobody changes", 0);
-    } else if (alive) {
-      if (ended > 0) stuck("a thread ended while others wait at a barrier", 0);
-      for (int i = 0; i < threads; ++i) fibers[i].wait = Wait::kNone;
-    }
+    moved = release_barrier(0, count, Wait::kCluster) || moved || changes != before;
+    if (!moved && std::any_of(fibers.begin(), fibers.end(), is_alive))
+      stuck("threads wait for what nobody changes", 0);
   }
 }
 
@@ -207,38 +223,46 @@ uint64_t exchange(Wait kind, uint64_t value, int source) {
 }
 
 void block_barrier() { wait_for(Wait::kBlock); }
+void cluster_barrier() { wait_for(Wait::kCluster); }
+int cluster_rank() { return fibers[running].rank; }
+void* shared_of(int rank) { return shared_memory.at(static_cast<size_t>(rank)); }
+int thread_index() { return running; }
 void yield() { wait_for(Wait::kYield); }
 void note_progress() { ++changes; }
 int lane() { return running % kLanes; }
 
-void launch(dim3 grid, dim3 block, size_t shared_bytes, const std::function<void()>& kernel) {
+void launch(dim3 grid, dim3 block, size_t shared_bytes, const std::function<void()>& kernel, int cluster) {
   const std::lock_guard<std::mutex> lock(one_launch);
-  const int threads = static_cast<int>(block.x * block.y * block.z);
-  make_stacks(static_cast<size_t>(threads));
-  fibers.assign(static_cast<size_t>(threads), Fiber{});
-  void* shared = std::aligned_alloc(128, (shared_bytes + 127) / 128 * 128 + 128);
-  dynamic_shared = shared;
+  const int threads = static_cast<int>(block.x * block.y * block.z), count = threads * cluster;
+  make_stacks(static_cast<size_t>(count));
+  fibers.assign(static_cast<size_t>(count), Fiber{});
+  if (cluster > 1 && (threads % kLanes != 0 || grid.x % static_cast<unsigned>(cluster) != 0))
+    stuck("a grid or block that clusters do not divide", 0);
+  for (int i = 0; i < cluster; ++i)
+    shared_memory.push_back(std::aligned_alloc(128, (shared_bytes + 127) / 128 * 128 + 128));
   dynamic_shared_bytes = shared_bytes;
   body = &kernel;
   position.grid_size = grid;
   position.block_size = block;
   for (unsigned z = 0; z < grid.z; ++z) {
     for (unsigned y = 0; y < grid.y; ++y) {
-      for (unsigned x = 0; x < grid.x; ++x) {
-        position.block = {x, y, z};
-        for (int i = 0; i < threads; ++i) {
-          const unsigned u = static_cast<unsigned>(i);
+      for (unsigned x = 0; x < grid.x; x += static_cast<unsigned>(cluster)) {
+        first_block = {x, y, z};
+        for (int i = 0; i < count; ++i) {
+          const unsigned u = static_cast<unsigned>(i % threads);
           fibers[i].thread = {u % block.x, u / block.x % block.y, u / (block.x * block.y)};
+          fibers[i].rank = i / threads;
           fibers[i].ended = false;
           fibers[i].wait = Wait::kNone;
           prepare(&fibers[i].context, stacks + static_cast<size_t>(i) * kStackBytes, fiber_entry);
         }
-        run_block(threads);
+        run_cluster(threads, cluster);
       }
     }
   }
   dynamic_shared = nullptr;
-  std::free(shared);
+  for (void* memory : shared_memory) std::free(memory);
+  shared_memory.clear();
 }
 
 }  // namespace simt

@@ -51,20 +51,27 @@ extern Position position;
 extern void* dynamic_shared;
 extern size_t dynamic_shared_bytes;
 
-enum class Wait : uint8_t { kNone, kShuffle, kBallot, kWarp, kBlock, kYield };
+enum class Wait : uint8_t { kNone, kShuffle, kBallot, kWarp, kBlock, kCluster, kYield };
 
 // Gives `value` to the lanes that ask for it and returns that of lane `source`, once all lanes of the warp
 // are here.
 uint64_t exchange(Wait kind, uint64_t value, int source);
 void block_barrier();
+void cluster_barrier();
+// The running block among those of its cluster, and their dynamic shared memory.
+int cluster_rank();
+void* shared_of(int rank);
+// The running thread among those of its cluster.
+int thread_index();
 // Lets the other warps run: for a thread that polls what they change. Whoever changes it says so, or else a
 // block in which all only poll is reported.
 void yield();
 void note_progress();
 int lane();
 
-// Runs `kernel` once per thread of every block.
-void launch(dim3 grid, dim3 block, size_t shared_bytes, const std::function<void()>& kernel);
+// Runs `kernel` once per thread of every block. Blocks of a cluster, neighbours in x, run side by side; such
+// kernels must do without static __shared__.
+void launch(dim3 grid, dim3 block, size_t shared_bytes, const std::function<void()>& kernel, int cluster = 1);
 
 template <class... Parameters, class... Given>
 std::function<void()> bind_arguments(void (*kernel)(Parameters...), Given&&... given) {

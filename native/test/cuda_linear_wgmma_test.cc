@@ -62,11 +62,10 @@ struct Problem {
   void add_specials() {
     for (int64_t k = 0; k < given.width; ++k)
       hidden.set(static_cast<size_t>(5 * hidden_stride + k), k == 0 ? NAN : 1.f);
-    // Rows 20, 30 and 40 of the weight are one, and what row 6 points to: a tie at the top of a piece.
+    // Rows 20, 28, 36 and 46 of the weight are one, and what row 6 points to: a tie, of one lane and of two.
     for (int64_t k = 0; k < given.width; ++k) {
       const float x = weight.get(static_cast<size_t>(20 * weight_stride + k));
-      weight.set(static_cast<size_t>(30 * weight_stride + k), x);
-      weight.set(static_cast<size_t>(40 * weight_stride + k), x);
+      for (const int64_t v : {28, 36, 46}) weight.set(static_cast<size_t>(v * weight_stride + k), x);
       hidden.set(static_cast<size_t>(6 * hidden_stride + k), 20 * x);
     }
     targets[6] = 20;
@@ -112,7 +111,7 @@ HeadBlock block_of(const Problem& p, HeadKernel kernel) {
 
 constexpr float kUntouched = -77.f;
 
-Answer run(lap_cuda_context* ctx, const Problem& p, int64_t first = 0) {
+Answer run(lap_cuda_context* ctx, const Problem& p, HeadKernel kernel, int64_t first = 0) {
   OnDevice<uint8_t> hidden(ctx, p.hidden.bytes), weight(ctx, p.weight.bytes);
   OnDevice<int64_t> active(ctx, {p.active + first});
   OnDevice<int32_t> targets(ctx, p.targets);
@@ -122,7 +121,7 @@ Answer run(lap_cuda_context* ctx, const Problem& p, int64_t first = 0) {
                              std::vector<HeadPiece>(rows * static_cast<size_t>(head_pieces(p.given.vocab)),
                                                     HeadPiece{kUntouched, 0, 0, -9}));
   OnDevice<float> own(ctx, std::vector<float>(rows, kUntouched));
-  HeadBlock block = block_of(p, HeadKernel::kWgmma);
+  HeadBlock block = block_of(p, kernel);
   block.hidden = hidden.data();
   block.weight = weight.data();
   block.active = active.data();
@@ -198,9 +197,13 @@ void check_row(const Problem& p, const Answer& got, int64_t t) {
     check(own == kUntouched, where + " has no target");
 }
 
+bool same_bits(const HeadPiece* a, const HeadPiece* b, int64_t count) {
+  return std::memcmp(a, b, static_cast<size_t>(count) * sizeof *a) == 0;
+}
+
 void test_case(lap_cuda_context* ctx, const Case& given, unsigned seed) {
   const Problem p(given, seed);
-  const Answer got = run(ctx, p);
+  const Answer got = run(ctx, p, HeadKernel::kWgmma), in_teams = run(ctx, p, HeadKernel::kWgmmaTeams);
   for (int64_t t = 0; t < p.active; ++t) check_row(p, got, t);
   const int64_t pieces = head_pieces(given.vocab);
   bool untouched = true;
@@ -210,10 +213,10 @@ void test_case(lap_cuda_context* ctx, const Case& given, unsigned seed) {
       untouched = untouched && got.pieces[static_cast<size_t>(t * pieces + i)].max == kUntouched;
   }
   check(untouched, given.name() + ": rows that do not count are left");
-}
-
-bool same_bits(const HeadPiece* a, const HeadPiece* b, int64_t count) {
-  return std::memcmp(a, b, static_cast<size_t>(count) * sizeof *a) == 0;
+  check(same_bits(got.pieces.data(), in_teams.pieces.data(), given.rows * pieces) &&
+            std::memcmp(got.target_logits.data(), in_teams.target_logits.data(),
+                        got.target_logits.size() * 4) == 0,
+        given.name() + ": clusters give the same bits");
 }
 
 void test_invariance(lap_cuda_context* ctx) {
@@ -223,7 +226,8 @@ void test_invariance(lap_cuda_context* ctx) {
   given.width = 72;
   given.per_row = true;
   const Problem many(given, 21);
-  const Answer first = run(ctx, many), again = run(ctx, many), later = run(ctx, many, 1000);
+  const Answer first = run(ctx, many, HeadKernel::kWgmma), again = run(ctx, many, HeadKernel::kWgmma),
+               later = run(ctx, many, HeadKernel::kWgmma, 1000);
   const int64_t pieces = head_pieces(given.vocab);
   check(same_bits(first.pieces.data(), again.pieces.data(), 300 * pieces),
         "the same call gives the same bits");
@@ -242,7 +246,7 @@ void test_invariance(lap_cuda_context* ctx) {
     one.weight = many.weight;
     one.targets[0] = many.targets[static_cast<size_t>(t)];
     one.temperatures[0] = many.temperatures[static_cast<size_t>(t)];
-    const Answer got = run(ctx, one);
+    const Answer got = run(ctx, one, HeadKernel::kWgmma);
     check(same_bits(got.pieces.data(), first.pieces.data() + t * pieces, pieces),
           "row " + std::to_string(t) + " alone gives the bits it gives among others");
     check(got.target_logits[0] == first.target_logits[static_cast<size_t>(t)], "and its target's logit");
@@ -347,6 +351,7 @@ int main() {
     test_case(ctx, {.dtype = dtype, .rows = 12, .vocab = 520, .softcap = 8, .specials = true}, seed++);
   }
   test_case(ctx, {.rows = 2200, .vocab = 300, .width = 16}, seed++);  // more than one group of rows
+  test_case(ctx, {.rows = 400, .vocab = 700, .width = 330}, seed++);   // the ring goes round many times
   test_invariance(ctx);
   lap_cuda_context_destroy(ctx);
   return finish();
