@@ -34,7 +34,8 @@ void poison(void* memory, size_t bytes, cudaStream_t stream) {
   simt::enqueue(stream, [=] { std::memset(memory, 0xff, bytes); });
 }
 
-// Counted as free at once, as the pool may give it out again on the same stream; gone when the stream is there.
+// Counted as free at once, as the pool may give it out again on the same stream; gone when the stream is
+// there.
 cudaError_t free_on(void* memory, cudaStream_t stream) {
   const std::lock_guard<std::mutex> lock(guard);
   const auto found = blocks.find(memory);
@@ -118,6 +119,9 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
       break;
     case cudaDevAttrComputeCapabilityMajor:
       *value = has_clusters() ? 9 : 8;
+      break;
+    case cudaDevAttrComputeCapabilityMinor:
+      *value = 0;
       break;
     case cudaDevAttrMaxSharedMemoryPerMultiprocessor:
       *value = shared_per_multiprocessor();
