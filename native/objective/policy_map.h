@@ -118,6 +118,15 @@ LAP_HD Push push_of(const lap_policy_loss_args& args, const SequenceMap& map, co
           map.through_sequence ? factor * term.by_ratio : 0};
 }
 
+// Where nothing but the sequence enters to_sequence, so that all kept tokens have the same: what each has.
+LAP_HD bool has_one_push(const lap_policy_loss_args& args) {
+  return args.token_weights == nullptr && args.token_advantages == nullptr &&
+         args.objective.token_mask == LAP_MASK_NONE && args.objective.importance == LAP_IMPORTANCE_NONE;
+}
+LAP_HD double shared_push(const lap_policy_loss_args& args, const SequenceMap& map) {
+  return push_of(args, map, {0, 0, map.advantage, 1}, nullptr).to_sequence;
+}
+
 LAP_HD KlTerm<double> kl_of(const lap_policy_loss_args& args, int64_t t, double* diagnostics) {
   const lap_objective& objective = args.objective;
   if (objective.kl == LAP_KL_NONE) return {};
