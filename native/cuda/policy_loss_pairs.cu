@@ -35,12 +35,15 @@ struct ListMerge {
     int64_t left_size = 0, right_size = size;
     for (; left_size < size && right != kNoNode; ++left_size) right = nexts[right];
     while (left_size > 0 || (right_size > 0 && right != kNoNode)) {
-      const bool take_right = left_size == 0 || (right_size > 0 && right != kNoNode && right < left);
-      PairNode& from = take_right ? right : left;
-      const PairNode node = from;
-      from = nexts[node];
-      --(take_right ? right_size : left_size);
-      append(node);
+      if (left_size == 0 || (right_size > 0 && right != kNoNode && right < left)) {
+        append(right);
+        right = nexts[right];
+        --right_size;
+      } else {
+        append(left);
+        left = nexts[left];
+        --left_size;
+      }
     }
     return right;
   }

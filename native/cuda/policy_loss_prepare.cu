@@ -16,7 +16,8 @@ __global__ void __launch_bounds__(kScanThreads)
     scan_kernel(const lap_policy_loss_args args, const LossWork work) {
   __shared__ int64_t sums[kScanThreads];
   const int64_t each = (args.sequences + kScanThreads - 1) / kScanThreads;
-  const int64_t first = threadIdx.x * each;
+  const int own_place = static_cast<int>(threadIdx.x);
+  const int64_t first = own_place * each;
   const int64_t end = first + each < args.sequences ? first + each : args.sequences;
   const auto length_of = [&](int64_t i) {
     const int64_t length = args.lengths[i];
@@ -24,19 +25,19 @@ __global__ void __launch_bounds__(kScanThreads)
   };
   int64_t own = 0;
   for (int64_t i = first; i < end; ++i) own += length_of(i);
-  sums[threadIdx.x] = own;
+  sums[own_place] = own;
   for (int distance = 1; distance < kScanThreads; distance *= 2) {
     __syncthreads();
-    const int64_t before = threadIdx.x >= distance ? sums[threadIdx.x - distance] : 0;
+    const int64_t before = own_place >= distance ? sums[own_place - distance] : 0;
     __syncthreads();
-    sums[threadIdx.x] += before;
+    sums[own_place] += before;
   }
-  int64_t offset = sums[threadIdx.x] - own;
+  int64_t offset = sums[own_place] - own;
   for (int64_t i = first; i < end; ++i) {
     work.scanned[i] = offset;
     offset += length_of(i);
   }
-  if (threadIdx.x == kScanThreads - 1) work.scanned[args.sequences] = sums[threadIdx.x];
+  if (threadIdx.x == kScanThreads - 1) work.scanned[args.sequences] = sums[own_place];
 }
 
 // Together these hold every offset in [0, N]: from 0, not decreasing, to N.
@@ -65,12 +66,13 @@ __global__ void __launch_bounds__(kLossThreads)
     work.arrived[i] = 0;
     if (work.heads != nullptr) work.heads[i] = kNoNode;
   }
-  if (maps && work.heads != nullptr)
+  if (maps && is_pair_term(args.objective.sequence_term) && args.pairs != nullptr)
     for (int64_t k = own; k < args.pair_count; k += stride) bad_contents |= is_bad_pair(args, k);
   for (int64_t k = own; k <= work.groups; k += stride) work.merged[k] = 0;
-  const unsigned layout = __syncthreads_or(bad_layout) != 0 ? kBadLayout : 0;
-  const unsigned contents = __syncthreads_or(bad_contents) != 0 ? kBadContents : 0;
-  if (threadIdx.x == 0) work.verdicts[blockIdx.x] = layout | contents;
+  unsigned verdict = 0;
+  if (__syncthreads_or(bad_layout) != 0) verdict |= kBadLayout;
+  if (__syncthreads_or(bad_contents) != 0) verdict |= kBadContents;
+  if (threadIdx.x == 0) work.verdicts[blockIdx.x] = verdict;
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ __device__ void write_nan_stats(const lap_policy_loss_args& args) {
     args.stats[i] = {none, none, none, none, none};
 }
 
-__global__ void __launch_bounds__(kLossThreads, 4)
+__global__ void __launch_bounds__(kLossThreads, 8)
     reduce_kernel(const lap_policy_loss_args args, const LossWork work) {
   if (is_refused(work, kBadLayout)) return write_nan_stats(args);
   const lap_objective& objective = args.objective;
@@ -45,7 +45,7 @@ __global__ void __launch_bounds__(kLossThreads, 4)
   }
 }
 
-__global__ void __launch_bounds__(kLossThreads, 2)
+__global__ void __launch_bounds__(kLossThreads, 4)
     shared_kernel(const lap_policy_loss_args args, const LossWork work) {
   if (is_refused(work, kBadLayout | kBadContents)) return;
   const bool uses[1] = {true};

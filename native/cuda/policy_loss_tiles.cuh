@@ -126,7 +126,8 @@ __device__ __forceinline__ void finish_tile(const LossWork& work, const Tile& ti
 
 // Whether any of `bits` stands against the batch. All threads of the block take part.
 __device__ __forceinline__ bool is_refused(const LossWork& work, unsigned bits) {
-  const unsigned own = threadIdx.x < work.verdict_count ? work.verdicts[threadIdx.x] : 0;
+  unsigned own = 0;
+  for (unsigned k = threadIdx.x; k < work.verdict_count; k += kLossThreads) own |= work.verdicts[k];
   return __syncthreads_or((own & bits) != 0) != 0;
 }
 

@@ -17,21 +17,21 @@
 namespace lapidary::cuda {
 
 constexpr int kTileTokens = 512;
-constexpr int kLossThreads = 256, kLossWarps = kLossThreads / 32;
+constexpr int kLossThreads = 128, kLossWarps = kLossThreads / 32;
 
 // Sums over a sequence, in the order of lap_sequence_stats.
 enum Column { kKept, kLogRatio, kRatio, kImportance, kBehaviour, kColumns };
 
 // What the contents of the arguments are, one word a block that looked.
 enum Verdict : unsigned { kBadLayout = 1, kBadContents = 2 };
-constexpr unsigned kMostVerdicts = kLossThreads;
+constexpr unsigned kMostVerdicts = 512;
 
 // A node of a sequence's list of pairs: twice the pair, plus 1 where the sequence is the rejected one.
 using PairNode = unsigned long long;
 constexpr PairNode kNoNode = ~PairNode{0};
 
 // Diagnostics are merged in groups of blocks, then over the groups.
-constexpr unsigned kMostBlocks = 2048, kGroupBlocks = 32;
+constexpr unsigned kMostBlocks = 4096, kGroupBlocks = 64;
 
 struct LossWork {
   int64_t slots;

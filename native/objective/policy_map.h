@@ -216,4 +216,18 @@ LAP_HD void merge_diagnostic(double* into, double part, int diagnostic) {
   *into = is_extremum(diagnostic) ? larger(*into, part) : *into + part;
 }
 
+// Objectives whose tokens are mapped in f32 where speed counts: the common ones, which lose nothing by it.
+LAP_HD bool has_float_form(const lap_policy_loss_args& args) {
+  const lap_objective& objective = args.objective;
+  const bool of_tokens =
+      objective.ratio_level == LAP_LEVEL_TOKEN &&
+      (objective.gate == LAP_GATE_CLIP_SURROGATE || objective.gate == LAP_GATE_CLIP_WEIGHT);
+  const bool gate = of_tokens || !is_ratio_gate(objective);
+  const bool kl =
+      objective.kl == LAP_KL_NONE || (objective.kl <= LAP_KL_K3 && objective.kl_gradient == LAP_KL_OWN &&
+                                      objective.kl_input_bound == 0 && objective.kl_output_bound == 0);
+  return gate && kl && objective.importance == LAP_IMPORTANCE_NONE && objective.token_mask == LAP_MASK_NONE &&
+         objective.sequence_mask == 0 && args.token_advantages == nullptr;
+}
+
 }  // namespace lapidary
