@@ -23,17 +23,23 @@ __device__ __forceinline__ bool is_of_sequences(int diagnostic) {
   }
 }
 
+__device__ __forceinline__ double warp_merge(double value, int d) {
+#pragma unroll
+  for (int step = 16; step > 0; step /= 2)
+    merge_diagnostic(&value, __shfl_xor_sync(kAllLanes, value, step), d);
+  return value;
+}
+
 // Those of one kind into the warp's row of the block's table.
 template <bool kOfSequences>
 __device__ __forceinline__ void reduce_warp(const double (&own)[LAP_DIAG_COUNT], double* row) {
 #pragma unroll
   for (int d = 1; d < LAP_DIAG_COUNT; ++d) {  // the whole loss is made of the others
     if (is_of_sequences(d) != kOfSequences) continue;
-    double value = own[d];
-#pragma unroll
-    for (int step = 16; step > 0; step /= 2)
-      merge_diagnostic(&value, __shfl_xor_sync(kAllLanes, value, step), d);
+    const double value = warp_merge(own[d], d);
     if (threadIdx.x % 32 == 0) row[d] = value;
+    // One after the other: all at once would need more registers.
+    __syncwarp();
   }
 }
 

@@ -33,22 +33,24 @@ struct DoubleMap {
   }
 };
 
-// A thread has every so many sequences, and pairs.
+// A thread has every so many pairs, and sequences. The terms and S in turns: together they would need more
+// registers than the tokens do.
+__device__ __forceinline__ void count_pairs(const lap_policy_loss_args& args, double* diagnostics) {
+  const int64_t count = args.pairs == nullptr ? args.sequences / 2 : args.pair_count;
+  for (int64_t k = thread_of_grid(); k < count; k += threads_of_grid()) {
+    const PairPull pair = args.pairs == nullptr ? pair_of(args, 2 * k, 2 * k + 1)
+                                                : pair_of(args, args.pairs[2 * k], args.pairs[2 * k + 1]);
+    if (pair.counts) count_pair(args.objective, pair, diagnostics);
+  }
+}
 __device__ __forceinline__ void count_sequences(const lap_policy_loss_args& args, const LossWork& work,
                                                 double* row) {
   double diagnostics[LAP_DIAG_COUNT] = {};
-  for (int64_t i = thread_of_grid(); i < args.sequences; i += threads_of_grid()) {
-    count_sequence(args.objective, args.stats[i], args.advantages[i], sequence_pull(args, work, i),
-                   diagnostics);
-  }
-  if (is_pair_term(args.objective.sequence_term)) {
-    const int64_t count = args.pairs == nullptr ? args.sequences / 2 : args.pair_count;
-    for (int64_t k = thread_of_grid(); k < count; k += threads_of_grid()) {
-      const PairPull pair = args.pairs == nullptr ? pair_of(args, 2 * k, 2 * k + 1)
-                                                  : pair_of(args, args.pairs[2 * k], args.pairs[2 * k + 1]);
-      if (pair.counts) count_pair(args.objective, pair, diagnostics);
-    }
-  }
+  if (is_pair_term(args.objective.sequence_term)) count_pairs(args, diagnostics);
+  for (int64_t i = thread_of_grid(); i < args.sequences; i += threads_of_grid())
+    diagnostics[LAP_DIAG_SEQUENCE_LOSS] += sequence_pull(args, work, i).value;
+  for (int64_t i = thread_of_grid(); i < args.sequences; i += threads_of_grid())
+    count_sequence(args.objective, args.stats[i], args.advantages[i], {0, 0, 0}, diagnostics);
   reduce_warp<true>(diagnostics, row);
 }
 
@@ -80,7 +82,7 @@ __global__ void __launch_bounds__(kLossThreads, 3)
   map_batch<DoubleMap>(args, work);
 }
 template <bool kRatio>
-__global__ void __launch_bounds__(kLossThreads, 6)
+__global__ void __launch_bounds__(kLossThreads, kRatio ? 5 : 7)
     single_map_kernel(const lap_policy_loss_args args, const LossWork work) {
   map_batch<SingleMap<kRatio>>(args, work);
 }

@@ -262,21 +262,24 @@ struct SingleMap {
     add(args.objective, of, c, sums);
   }
 
-  // Into the warp's row of the block's table.
+  // Into the warp's row of the block's table, one after the other: all at once would need the registers of
+  // all.
   __device__ __forceinline__ void reduce(const lap_objective& objective, double* row) const {
-    double all[LAP_DIAG_COUNT] = {};
-#pragma unroll
+    const int place = static_cast<int>(threadIdx.x), lane = lane_of_thread();
+#pragma unroll 1
     for (int d = 0; d < LAP_DIAG_COUNT; ++d) {
-      if (sum_row(d) >= 0) all[d] = totals.sums[sum_row(d)][threadIdx.x];
-      if (count_row(d) >= 0) all[d] = totals.counts[count_row(d)][threadIdx.x];
+      double value = 0;
+      if (sum_row(d) >= 0) value = totals.sums[sum_row(d)][place];
+      if (count_row(d) >= 0) value = totals.counts[count_row(d)][place];
+      if (d == LAP_DIAG_GRAD_ABS_MAX) value = grad_max;
+      if (d == LAP_DIAG_RATIO_MAX) value = ratio_max;
+      value = warp_merge(value, d);
+      if (lane == 0 && !is_of_sequences(d)) row[d] = value;
     }
-    all[LAP_DIAG_GRAD_ABS_MAX] = grad_max;
-    all[LAP_DIAG_RATIO_MAX] = ratio_max;
     // A clipped weight is still a weight.
-    if (objective.gate == LAP_GATE_CLIP_SURROGATE)
-      all[LAP_DIAG_CLIPPED] =
-          all[LAP_DIAG_CLIPPED_LOW] + all[LAP_DIAG_CLIPPED_HIGH] + all[LAP_DIAG_CLIPPED_DUAL];
-    reduce_warp<false>(all, row);
+    if (lane == 0 && objective.gate == LAP_GATE_CLIP_SURROGATE)
+      row[LAP_DIAG_CLIPPED] =
+          row[LAP_DIAG_CLIPPED_LOW] + row[LAP_DIAG_CLIPPED_HIGH] + row[LAP_DIAG_CLIPPED_DUAL];
   }
 };
 

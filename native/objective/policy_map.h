@@ -38,7 +38,7 @@ LAP_HD SequenceMap sequence_map(const lap_policy_loss_args& args, int64_t i,
   map.mask_anchor = anchor_logp(args, objective.mask_anchor);
   map.kept = stats.kept;
   map.advantage = args.advantages[i];
-  map.quality = args.nft_quality == nullptr ? 0 : args.nft_quality[i];
+  map.quality = objective.gate == LAP_GATE_NFT ? args.nft_quality[i] : 0;
   map.ratio = mean_or_sum(stats.ratio_sum, objective.ratio_level, stats.kept);
   map.importance = mean_or_sum(stats.importance_sum, objective.importance_level, stats.kept);
   const bool masked = objective.sequence_mask > 0 && map.advantage < 0 &&
@@ -131,7 +131,8 @@ LAP_HD KlTerm<double> kl_of(const lap_policy_loss_args& args, int64_t t, double*
   const lap_objective& objective = args.objective;
   if (objective.kl == LAP_KL_NONE) return {};
   const double delta = log_difference(args.logp, anchor_logp(args, objective.kl_anchor), t);
-  const float* over = anchor_logp(args, objective.kl_ratio_anchor);
+  const float* over =
+      objective.kl_gradient < LAP_KL_RATIO ? nullptr : anchor_logp(args, objective.kl_ratio_anchor);
   const KlTerm<double> term =
       kl_term<double>(objective, delta, over == nullptr ? 0.0 : log_difference(args.logp, over, t));
   diagnostics[LAP_DIAG_KL_K1_SUM] += delta;
