@@ -4,6 +4,7 @@
 
 #include "cuda/policy_loss_context.cuh"
 #include "cuda/policy_loss_terms.cuh"
+#include "cuda/policy_loss_totals.cuh"
 
 namespace lapidary::cuda {
 
@@ -45,90 +46,13 @@ struct TileSums {
   unsigned kept = 0, relieved = 0, below = 0, above = 0, overflow = 0, ratios = 0, reversed = 0, bad = 0;
 };
 
-// What they all add up to, in shared memory: it is touched once a tile, and registers hold the rest. A thread
-// has its own column.
-constexpr int kSums = 10, kCounts = 11;
-// The row of a diagnostic; -1 where it is not among them.
-__device__ __forceinline__ constexpr int sum_row(int diagnostic) {
-  switch (diagnostic) {
-    case LAP_DIAG_POLICY_LOSS:
-      return 0;
-    case LAP_DIAG_KL_LOSS:
-      return 1;
-    case LAP_DIAG_KL_VALUES:
-      return 2;
-    case LAP_DIAG_KL_K1_SUM:
-      return 3;
-    case LAP_DIAG_RATIO_SUM:
-      return 4;
-    case LAP_DIAG_PUSH_ABS:
-      return 5;
-    case LAP_DIAG_PULL_ABS:
-      return 6;
-    case LAP_DIAG_POSITIVE_LOGP:
-      return 7;
-    case LAP_DIAG_RELIEVED_LOGP:
-      return 8;
-    case LAP_DIAG_PENALISED_LOGP:
-      return 9;
-    default:
-      return -1;
-  }
-}
-__device__ __forceinline__ constexpr int count_row(int diagnostic) {
-  switch (diagnostic) {
-    case LAP_DIAG_TOKENS:
-      return 0;
-    case LAP_DIAG_CONSTRAINT_REVERSED:
-      return 1;
-    case LAP_DIAG_NON_FINITE:
-      return 2;
-    case LAP_DIAG_POSITIVE_TOKENS:
-      return 3;
-    case LAP_DIAG_RELIEVED_TOKENS:
-      return 4;
-    case LAP_DIAG_PENALISED_TOKENS:
-      return 5;
-    case LAP_DIAG_CLIPPED_LOW:
-      return 6;
-    case LAP_DIAG_CLIPPED_HIGH:
-      return 7;
-    case LAP_DIAG_CLIPPED_DUAL:
-      return 8;
-    case LAP_DIAG_RATIO_OVERFLOW:
-      return 9;
-    case LAP_DIAG_RATIO_TOKENS:
-      return 10;
-    default:
-      return -1;
-  }
-}
-
 template <bool kRatio>
 struct SingleMap {
-  struct Totals {
-    double sums[kSums][kLossThreads];
-    unsigned counts[kCounts][kLossThreads];
-  };
+  using Totals = lapidary::cuda::Totals;
   Totals& totals;
   float ratio_max = 0, grad_max = 0;
 
-  __device__ __forceinline__ explicit SingleMap(Totals& in) : totals(in) {
-#pragma unroll
-    for (int k = 0; k < kSums; ++k) totals.sums[k][threadIdx.x] = 0;
-#pragma unroll
-    for (int k = 0; k < kCounts; ++k) totals.counts[k][threadIdx.x] = 0;
-  }
-  template <lap_diagnostic kDiagnostic>
-  __device__ __forceinline__ void sum(double value) {
-    constexpr int kRow = sum_row(kDiagnostic);
-    totals.sums[kRow][threadIdx.x] += value;
-  }
-  template <lap_diagnostic kDiagnostic>
-  __device__ __forceinline__ void count(unsigned value) {
-    constexpr int kRow = count_row(kDiagnostic);
-    totals.counts[kRow][threadIdx.x] += value;
-  }
+  __device__ __forceinline__ explicit SingleMap(Totals& in) : totals(in) { totals.clear(); }
 
   // What is the same for all tokens of a sequence.
   struct Constants {
@@ -200,7 +124,7 @@ struct SingleMap {
     const float g = kept ? fmaf(c.scale, slope, c.pull) : 0.f, pushed = c.scale * push;
     sums->push += fabsf(push);
     sums->kept += kept;
-    sums->logp += logp;
+    sums->logp += weight != 1 ? 0.f : logp;
     sums->relieved += kept && weight != 1;
     sums->relieved_logp += weight != 1 ? logp : 0.f;
     sums->reversed +=
@@ -212,35 +136,35 @@ struct SingleMap {
 
   __device__ __forceinline__ void add(const lap_objective& objective, const SequenceContext& of,
                                       const Constants& c, const TileSums& sums) {
-    sum<LAP_DIAG_POLICY_LOSS>(scaled(of.scale, sums.policy));
-    sum<LAP_DIAG_PUSH_ABS>(sums.push);
-    sum<LAP_DIAG_PULL_ABS>(scaled(fabs(of.pull.slope), sums.kept));
-    count<LAP_DIAG_TOKENS>(sums.kept);
-    count<LAP_DIAG_CONSTRAINT_REVERSED>(sums.reversed);
-    count<LAP_DIAG_NON_FINITE>(sums.bad);
+    totals.sum<LAP_DIAG_POLICY_LOSS>(scaled(of.scale, sums.policy));
+    totals.sum<LAP_DIAG_PUSH_ABS>(sums.push);
+    totals.sum<LAP_DIAG_PULL_ABS>(scaled(fabs(of.pull.slope), sums.kept));
+    totals.count<LAP_DIAG_TOKENS>(sums.kept);
+    totals.count<LAP_DIAG_CONSTRAINT_REVERSED>(sums.reversed);
+    totals.count<LAP_DIAG_NON_FINITE>(sums.bad);
     if (objective.kl != LAP_KL_NONE) {
-      sum<LAP_DIAG_KL_LOSS>(scaled(of.scale * objective.kl_coefficient, sums.kl));
-      sum<LAP_DIAG_KL_VALUES>(sums.kl);
-      sum<LAP_DIAG_KL_K1_SUM>(sums.k1);
+      totals.sum<LAP_DIAG_KL_LOSS>(scaled(of.scale * objective.kl_coefficient, sums.kl));
+      totals.sum<LAP_DIAG_KL_VALUES>(sums.kl);
+      totals.sum<LAP_DIAG_KL_K1_SUM>(sums.k1);
     }
     if (c.advantage > 0) {
-      count<LAP_DIAG_POSITIVE_TOKENS>(sums.kept);
-      sum<LAP_DIAG_POSITIVE_LOGP>(sums.logp);
+      totals.count<LAP_DIAG_POSITIVE_TOKENS>(sums.kept);
+      totals.sum<LAP_DIAG_POSITIVE_LOGP>(static_cast<double>(sums.logp) + sums.relieved_logp);
     } else if (c.advantage < 0) {
-      count<LAP_DIAG_RELIEVED_TOKENS>(sums.relieved);
-      sum<LAP_DIAG_RELIEVED_LOGP>(sums.relieved_logp);
-      count<LAP_DIAG_PENALISED_TOKENS>(sums.kept - sums.relieved);
-      sum<LAP_DIAG_PENALISED_LOGP>(static_cast<double>(sums.logp) - sums.relieved_logp);
+      totals.count<LAP_DIAG_RELIEVED_TOKENS>(sums.relieved);
+      totals.sum<LAP_DIAG_RELIEVED_LOGP>(sums.relieved_logp);
+      totals.count<LAP_DIAG_PENALISED_TOKENS>(sums.kept - sums.relieved);
+      totals.sum<LAP_DIAG_PENALISED_LOGP>(sums.logp);
     }
     if (!kRatio) return;
-    sum<LAP_DIAG_RATIO_SUM>(sums.ratio);
-    count<LAP_DIAG_RATIO_TOKENS>(sums.ratios);
-    count<LAP_DIAG_RATIO_OVERFLOW>(sums.overflow);
-    count<LAP_DIAG_CLIPPED_LOW>(sums.below);
+    totals.sum<LAP_DIAG_RATIO_SUM>(sums.ratio);
+    totals.count<LAP_DIAG_RATIO_TOKENS>(sums.ratios);
+    totals.count<LAP_DIAG_RATIO_OVERFLOW>(sums.overflow);
+    totals.count<LAP_DIAG_CLIPPED_LOW>(sums.below);
     if (c.bounds.dual)
-      count<LAP_DIAG_CLIPPED_DUAL>(sums.above);
+      totals.count<LAP_DIAG_CLIPPED_DUAL>(sums.above);
     else
-      count<LAP_DIAG_CLIPPED_HIGH>(sums.above);
+      totals.count<LAP_DIAG_CLIPPED_HIGH>(sums.above);
   }
 
   __device__ __forceinline__ void map(const lap_policy_loss_args& args, const Tile& tile,
@@ -265,12 +189,10 @@ struct SingleMap {
   // Into the warp's row of the block's table, one after the other: all at once would need the registers of
   // all.
   __device__ __forceinline__ void reduce(const lap_objective& objective, double* row) const {
-    const int place = static_cast<int>(threadIdx.x), lane = lane_of_thread();
+    const int lane = lane_of_thread();
 #pragma unroll 1
     for (int d = 0; d < LAP_DIAG_COUNT; ++d) {
-      double value = 0;
-      if (sum_row(d) >= 0) value = totals.sums[sum_row(d)][place];
-      if (count_row(d) >= 0) value = totals.counts[count_row(d)][place];
+      double value = totals.of(d);
       if (d == LAP_DIAG_GRAD_ABS_MAX) value = grad_max;
       if (d == LAP_DIAG_RATIO_MAX) value = ratio_max;
       value = warp_merge(value, d);
