@@ -97,6 +97,31 @@ bool stats_are_nan(const LossResult& out) {
   return nan;
 }
 
+// Two large pulls that cancel, and then a small one: what is left says in which order they were added.
+void test_pair_order(lap_cuda_context* ctx) {
+  Batch b = random_batch({20, 20, 20, 20}, 12);
+  b.has_mask = b.has_weights = false;
+  b.ref_logp = b.logp;
+  b.seq_scale = {1e20f, 1e20f, 1.f, 1.f};
+  lap_objective o = plain_objective();
+  o.gate = LAP_GATE_NONE;
+  o.sequence_term = LAP_SEQUENCE_HINGE_PAIR;
+  o.sequence_anchor = LAP_ANCHOR_REF;
+  b.has_pairs = true;
+  b.pairs = {1, 0, 0, 3, 2, 0};
+  check(OnDeviceBatch(ctx, b, o).run().g[0] == o.tau, "pulls are added in the order of the pairs");
+  b.pairs = {2, 0, 1, 0, 0, 3};
+  check(OnDeviceBatch(ctx, b, o).run().g[0] == 0, "and in that order only");
+  // Many at one sequence: every length of list is merged in turn.
+  for (int count = 1; count < 40; ++count) {
+    b.pairs.clear();
+    for (int k = 0; k < count; ++k) b.pairs.insert(b.pairs.end(), {k % 2 == 0 ? 1 : 0, k % 2 == 0 ? 0 : 3});
+    b.pairs.insert(b.pairs.end(), {2, 0});
+    const float left = count % 2 == 0 ? o.tau : o.tau * 1e20f;
+    check(OnDeviceBatch(ctx, b, o).run().g[0] == left, std::to_string(count) + " pulls in order");
+  }
+}
+
 void test_bad_offsets(lap_cuda_context* ctx) {
   const int64_t huge = int64_t{1} << 60;
   // Of three sequences and 1000 tokens.
@@ -197,6 +222,7 @@ int main() {
   test_layouts(ctx);
   test_packing(ctx);
   test_same_policy(ctx);
+  test_pair_order(ctx);
   test_bad_offsets(ctx);
   test_bad_contents(ctx);
   test_unused(ctx);
