@@ -1,6 +1,6 @@
 // A block's pass over one row that writes the gradient: -p_v (slope + entropy_slope log p_v) dz_v/dlogit_v,
-// and the target's own entry as given. In place or not; a row of outputs that lies otherwise on 16 bytes than
-// the row of logits is written element by element.
+// and the target's own entry as given. In place or not; what is written lies on 16 bytes, and what is read for
+// it may straddle them.
 #pragma once
 
 #include "cuda/logit_stats.cuh"
@@ -58,6 +58,28 @@ __device__ __forceinline__ Group<kType> group_gradient(const Group<kType>& group
   return out;
 }
 
+// Groups that lie on 16 bytes of the output, from load(k); `place` is the target's, counted from the first.
+template <lap_dtype kType, class Gradient, class Load>
+__device__ __forceinline__ void write_groups(int64_t groups, typename Element<kType>::Storage* to,
+                                             int64_t place, float own, const Gradient& gradient,
+                                             const Load& load) {
+  using E = Element<kType>;
+  const int64_t stride = blockDim.x;
+  int64_t k = threadIdx.x;
+  for (; k + (kUnroll - 1) * stride < groups; k += kUnroll * stride) {
+    Group<kType> batch[kUnroll];
+#pragma unroll
+    for (int u = 0; u < kUnroll; ++u) batch[u] = load(k + u * stride);
+#pragma unroll
+    for (int u = 0; u < kUnroll; ++u) {
+      const int64_t begin = (k + u * stride) * E::kGroup;
+      group_gradient<kType>(batch[u], gradient, place - begin, own).store(to + begin);
+    }
+  }
+  for (; k < groups; k += stride)
+    group_gradient<kType>(load(k), gradient, place - k * E::kGroup, own).store(to + k * E::kGroup);
+}
+
 // `own` is the entry of the target.
 template <lap_dtype kType, class Gradient>
 __device__ __forceinline__ void write_gradient(const typename Element<kType>::Storage* row,
@@ -65,31 +87,18 @@ __device__ __forceinline__ void write_gradient(const typename Element<kType>::St
                                                int64_t target, float own, const Gradient& gradient) {
   using E = Element<kType>;
   const auto write_one = [&](int64_t i) { out[i] = E::store(i == target ? own : gradient(E::load(row[i]))); };
-  const RowParts parts = row_parts<kType>(row, count);
-  const bool alike = (reinterpret_cast<uintptr_t>(row) ^ reinterpret_cast<uintptr_t>(out)) % 16 == 0;
-  if (!alike) {
-    for (int64_t i = threadIdx.x; i < count; i += blockDim.x) write_one(i);
-    return;
-  }
-  for (int64_t i = threadIdx.x; i < parts.head; i += blockDim.x) write_one(i);
-  const int64_t stride = blockDim.x;
+  const RowParts parts = row_parts<kType>(out, count);
   const auto* from = row + parts.head;
-  auto* to = out + parts.head;
-  const int64_t place = target - parts.head;
-  int64_t k = threadIdx.x;
-  for (; k + (kUnroll - 1) * stride < parts.groups; k += kUnroll * stride) {
-    Group<kType> groups[kUnroll];
-#pragma unroll
-    for (int u = 0; u < kUnroll; ++u) groups[u] = Group<kType>::load(from + (k + u * stride) * E::kGroup);
-#pragma unroll
-    for (int u = 0; u < kUnroll; ++u) {
-      const int64_t begin = (k + u * stride) * E::kGroup;
-      group_gradient<kType>(groups[u], gradient, place - begin, own).store(to + begin);
-    }
-  }
-  for (; k < parts.groups; k += stride) {
-    const Group<kType> group = Group<kType>::load(from + k * E::kGroup);
-    group_gradient<kType>(group, gradient, place - k * E::kGroup, own).store(to + k * E::kGroup);
+  const int past = bytes_past(from);
+  for (int64_t i = threadIdx.x; i < parts.head; i += blockDim.x) write_one(i);
+  if (past == 0) {
+    const auto load = [&](int64_t k) { return Group<kType>::load(from + k * E::kGroup); };
+    write_groups<kType>(parts.groups, out + parts.head, target - parts.head, own, gradient, load);
+  } else {
+    const auto load = [&](int64_t k) {
+      return load_group<kType>(from + k * E::kGroup, past, k > 0 && k + 1 < parts.groups);
+    };
+    write_groups<kType>(parts.groups, out + parts.head, target - parts.head, own, gradient, load);
   }
   for (int64_t i = parts.tail_begin + threadIdx.x; i < count; i += blockDim.x) write_one(i);
 }
