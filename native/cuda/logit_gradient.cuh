@@ -22,13 +22,13 @@ __device__ __forceinline__ void write_zeros(typename Element<kType>::Storage* ou
 template <bool kCapped, bool kEntropy>
 struct ElementGradient {
   Transform<kCapped> transform;
-  float lse_high, lse_low;     // lse times the temperature
+  float lse_high, low_power;   // lse times the temperature, and what of it remains in powers of 2
   float slope, entropy_slope;  // over the temperature; the latter for log p in nats
   float nats;                  // ln 2
 
   __device__ __forceinline__ float operator()(float x) const {
     const float capped = transform.cap(x);
-    const float power = ((capped - lse_high) - lse_low) * transform.scale;  // log2 p
+    const float power = fmaf(capped - lse_high, transform.scale, low_power);  // log2 p
     const float p = exp2_fast(power);
     float factor = slope;
     // p log p is 0 where p is, not 0 x -inf.
@@ -41,8 +41,13 @@ template <bool kCapped, bool kEntropy>
 __device__ __forceinline__ ElementGradient<kCapped, kEntropy> element_gradient(
     const LogitRow& row, const LogitGradient& gradient) {
   const float inverse = static_cast<float>(1.0 / row.temperature);
-  return {transform_of<kCapped>(row),       gradient.lse_high,  gradient.lse_low, gradient.slope * inverse,
-          gradient.entropy_slope * inverse, 0.6931471805599453f};
+  const Transform<kCapped> transform = transform_of<kCapped>(row);
+  return {transform,
+          gradient.lse_high,
+          -gradient.lse_low * transform.scale,
+          gradient.slope * inverse,
+          gradient.entropy_slope * inverse,
+          0.6931471805599453f};
 }
 
 template <lap_dtype kType, class Gradient>
@@ -51,9 +56,11 @@ __device__ __forceinline__ Group<kType> group_gradient(const Group<kType>& group
   using E = Element<kType>;
   Group<kType> out;
 #pragma unroll
-  for (int i = 0; i < E::kGroup; ++i) {
-    const float g = gradient(E::load(group.each[i]));
-    out.each[i] = E::store(i == place ? own : g);
+  for (int i = 0; i < E::kGroup; ++i) out.each[i] = E::store(gradient(E::load(group.each[i])));
+  if (place >= 0 && place < E::kGroup) {
+#pragma unroll
+    for (int i = 0; i < E::kGroup; ++i)
+      if (i == place) out.each[i] = E::store(own);
   }
   return out;
 }

@@ -52,8 +52,8 @@ struct ThreadStats {
     max = to;
     top = index;
   }
-  __device__ __forceinline__ void add(float capped, float scale) {
-    const float gap = capped - max;
+  __device__ __forceinline__ void add(float capped, float reference, float scale) {
+    const float gap = capped - reference;
     const float e = exp2_fast(gap * scale);
     sum += e;
     // NaN reaches the sum; here it must only not turn 0 x -inf into one of its own.
@@ -65,18 +65,16 @@ template <int kCount, bool kWeighted, class AnyTransform>
 __device__ __forceinline__ void add_values(float (&x)[kCount], int64_t index, const AnyTransform& transform,
                                            ThreadStats<kWeighted>* stats) {
   float largest = -INFINITY;
-  bool nothing = true;
 #pragma unroll
   for (int i = 0; i < kCount; ++i) {
     x[i] = transform.cap(x[i]);
     largest = fmaxf(largest, x[i]);
-    nothing = nothing && x[i] == -INFINITY;
   }
   if (largest > stats->max) stats->raise(largest, index, transform.scale);
-  // As long as nothing but -inf was seen there is no reference; a NaN goes through all the same.
-  if (nothing) return;
+  // As long as nothing but -inf was seen, any number does: all of it is 0, and a NaN goes through.
+  const float reference = stats->max == -INFINITY ? 0.f : stats->max;
 #pragma unroll
-  for (int i = 0; i < kCount; ++i) stats->add(x[i], transform.scale);
+  for (int i = 0; i < kCount; ++i) stats->add(x[i], reference, transform.scale);
 }
 
 template <lap_dtype kType, bool kCapped, bool kWeighted>
