@@ -91,18 +91,19 @@ struct Arrival {
 #endif
   }
 
-  // Both addresses and `count` are multiples of 16, count is less than 2^20. Nobody uses the shared memory any
-  // more: every thread has called release and passed a barrier since.
+  // Both addresses and `count` are multiples of 16, count is less than 2^20. Nobody uses the shared memory
+  // any more: every thread has called release and passed a barrier since.
   __device__ __forceinline__ void begin(void* shared, const void* global, unsigned count) {
 #if defined(LAP_HAS_CLUSTERS)
     if (threadIdx.x != 0) return;
     const unsigned place = shared_address(&barrier);
     asm volatile("mbarrier.arrive.expect_tx.shared.b64 _, [%0], %1;" ::"r"(place), "r"(count) : "memory");
     if (count == 0) return;
-    asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::
-                     "r"(shared_address(shared)),
-                 "l"(__cvta_generic_to_global(global)), "r"(count), "r"(place)
-                 : "memory");
+    asm volatile(
+        "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(
+            shared_address(shared)),
+        "l"(__cvta_generic_to_global(global)), "r"(count), "r"(place)
+        : "memory");
 #elif defined(__CUDA_ARCH__)
     const unsigned to = static_cast<unsigned>(__cvta_generic_to_shared(shared));
     const size_t from = __cvta_generic_to_global(global);

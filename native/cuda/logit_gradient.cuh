@@ -1,6 +1,6 @@
 // A block's pass over one row that writes the gradient: -p_v (slope + entropy_slope log p_v) dz_v/dlogit_v,
-// and the target's own entry as given. In place or not; what is written lies on 16 bytes, and what is read for
-// it may straddle them.
+// and the target's own entry as given. In place or not; what is written lies on 16 bytes, and what is read
+// for it may straddle them.
 #pragma once
 
 #include "cuda/logit_stats.cuh"
@@ -54,15 +54,15 @@ template <lap_dtype kType, class Gradient>
 __device__ __forceinline__ Group<kType> group_gradient(const Group<kType>& group, const Gradient& gradient,
                                                        int64_t place, float own) {
   using E = Element<kType>;
-  Group<kType> out;
+  float out[E::kGroup];
 #pragma unroll
-  for (int i = 0; i < E::kGroup; ++i) out.each[i] = E::store(gradient(E::load(group.each[i])));
+  for (int i = 0; i < E::kGroup; ++i) out[i] = gradient(E::load(group.each[i]));
   if (place >= 0 && place < E::kGroup) {
 #pragma unroll
     for (int i = 0; i < E::kGroup; ++i)
-      if (i == place) out.each[i] = E::store(own);
+      if (i == place) out[i] = own;
   }
-  return out;
+  return Group<kType>::of(out);
 }
 
 // Groups that lie on 16 bytes of the output, from load(k); `place` is the target's, counted from the first.

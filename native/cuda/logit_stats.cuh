@@ -118,7 +118,8 @@ __device__ __forceinline__ void add_groups(int64_t groups, int64_t first, int64_
 }
 
 // Groups are counted from the first element, wherever that lies on 16 bytes: which thread adds up which
-// elements must not depend on the row's place in memory, or a row's bits would depend on its place in a batch.
+// elements must not depend on the row's place in memory, or a row's bits would depend on its place in a
+// batch.
 template <lap_dtype kType, bool kCapped, bool kWeighted, bool kLast>
 __device__ __forceinline__ ThreadStats<kWeighted> thread_stats(const typename Element<kType>::Storage* row,
                                                                int64_t count, int64_t target,

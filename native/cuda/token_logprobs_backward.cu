@@ -1,8 +1,8 @@
 // dlogits of the token log-probs, in place on request. Floors at T = 8192, V = 152064, bf16 on an H100: one
 // read and one write, 4.98 GB, 1.49 ms; one ex2 per logit, 0.35 ms. The form with the forward reads a row a
 // second time right after the first: what of it is still in the second-level cache (50 MB for 132 rows of 304
-// KB) costs no bandwidth. It is for rows that token_logprobs_staged.cu does not take: short ones, which a cache
-// holds, and those too long for the device's shared memory.
+// KB) costs no bandwidth. It is for rows that token_logprobs_staged.cu does not take: short ones, which a
+// cache holds, and those too long for the device's shared memory.
 #include "cuda/logit_gradient.cuh"
 #include "cuda/row_launch.cuh"
 #include "cuda/token_logprobs.h"

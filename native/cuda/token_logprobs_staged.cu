@@ -5,11 +5,11 @@
 // A row stays in shared memory between its statistics and its gradient. 304 KB exceed one SM (227 KB), so the
 // blocks of a cluster hold a part each, and tell each other their statistics by writing them into each
 // other's shared memory. Four blocks have 75 KB each, and three such blocks fit on an SM beside each other:
-// while one waits for its part, another computes and a third writes. An SM's share of 3.0 TB/s moves the 150
-// KB that a block reads and writes in 6.6 us, three blocks take turns of 20 us, and what is not memory in a
-// turn (latency of the copy, both passes, barriers, f64 at the row's end) is of the order of 5: so memory
-// never waits for want of work. Two rows in flight within a block would need twice the memory, so half the
-// blocks, for the same.
+// while one waits for its part, another computes and a third writes. At 3.0 TB/s an SM's share of the memory
+// takes 6.6 us for the 150 KB that a block reads and writes, so three blocks have turns of 20 us: memory is
+// never short of work as long as what is not memory in a turn (the copy's latency, two passes, barriers, f64
+// at the row's end) stays below the other 13. Two rows in flight within a block would need twice the memory,
+// so half the blocks, for the same.
 //
 // A copy is one cp.async.bulk of the part, which needs no registers and no thread: few threads suffice, and
 // have 80 registers. Clusters are persistent and take rows in turn.
@@ -78,10 +78,8 @@ __device__ __forceinline__ RowResult staged_row(const lap_token_logprobs_with_gr
   staging->arrival.wait(turn % 2);
   __syncthreads();
   const auto thread = slice_stats<kType, kCapped, kWeighted>(slice, target, transform);
-  const LogitStats part =
-      join_stats(thread, transform.scale, row.temperature, false, &staging->scratch);
-  const LogitStats others =
-      exchange_stats(part, cluster_rank(), cluster_size(), staging->parts[turn % 2]);
+  const LogitStats part = join_stats(thread, transform.scale, row.temperature, false, &staging->scratch);
+  const LogitStats others = exchange_stats(part, cluster_rank(), cluster_size(), staging->parts[turn % 2]);
   const RowResult result = finish_row(others, capped(row, logit) / row.temperature);
   if (weight == 0.f) {
     fill_slice<kType>(out, slice, false);

@@ -22,7 +22,8 @@ void check_plan(const SharedLimits& limits, int64_t vocab, int64_t size, unsigne
   check(plan.cluster == cluster, where + ": " + std::to_string(plan.cluster) + " blocks");
   if (cluster == 0) return;
   const int64_t bytes = static_cast<int64_t>(plan.shared_bytes);
-  check(bytes <= limits.per_block && together * (bytes + limits.reserved_per_block) <= limits.per_multiprocessor,
+  check(bytes <= limits.per_block &&
+            together * (bytes + limits.reserved_per_block) <= limits.per_multiprocessor,
         where + ": " + std::to_string(together) + " blocks fit");
   check(cluster * (bytes - static_cast<int64_t>(kFixed) - 16) >= vocab * size, where + ": the row fits");
 }

@@ -323,8 +323,8 @@ void test_invariance(lap_cuda_context* ctx, lap_context* cpu, lap_dtype dtype, i
     one.targets[0] = many.targets[2];
     Runner runner(ctx, cpu, one);
     const Outputs own = runner.forward(true);
-    const std::string where = given.name() + ": a row alone gives the bits it gives among others, shift " +
-                              std::to_string(shift);
+    const std::string where =
+        given.name() + ": a row alone gives the bits it gives among others, shift " + std::to_string(shift);
     check(own.logp[0] == first.logp[2] && own.lse[0] == first.lse[2] && own.entropy[0] == first.entropy[2],
           where);
     Outputs own_with;
@@ -349,7 +349,8 @@ void test_bad_targets(lap_cuda_context* ctx, lap_context* cpu, int64_t vocab) {
         "a target out of range gives NaN");
   }
   Outputs with;
-  for (const auto& gradient : {runner.backward(out, false, false), runner.with_gradient(false, false, &with)}) {
+  for (const auto& gradient :
+       {runner.backward(out, false, false), runner.with_gradient(false, false, &with)}) {
     check(std::isnan(gradient[0]) && std::isnan(gradient[static_cast<size_t>(vocab - 1)]),
           "and NaN as its gradient");
     check(!std::isnan(out.logp[1]) && !std::isnan(gradient[static_cast<size_t>(p.stride)]),
