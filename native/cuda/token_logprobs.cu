@@ -15,7 +15,7 @@ template <lap_dtype kType>
 __device__ int64_t top_of_group(const typename Element<kType>::Storage* row, int64_t begin, int64_t count,
                                 int64_t target, float* best) {
   using E = Element<kType>;
-  // A group of the head is shorter, but what it has found is the largest of the row.
+  // A group of the tail is shorter, but what it has found is the largest of the row.
   const int64_t end = begin + E::kGroup < count ? begin + E::kGroup : count;
   int64_t index = -1;
   *best = -INFINITY;
