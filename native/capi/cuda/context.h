@@ -3,11 +3,13 @@
 
 #include <cuda_runtime.h>
 
+#include <memory>
 #include <new>
 #include <string>
 #include <utility>
 
 #include "core/status.h"
+#include "cuda/gemm.h"
 #include "lapidary/cuda.h"
 
 struct lap_cuda_context {
@@ -15,6 +17,7 @@ struct lap_cuda_context {
   cudaStream_t stream;
   bool owns_stream;
   std::string error;
+  std::unique_ptr<lapidary::cuda::Gemm> gemm = nullptr;  // where it has been needed
 };
 
 namespace lapidary::cuda {
