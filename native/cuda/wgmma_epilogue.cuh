@@ -16,8 +16,8 @@ constexpr int accumulator_of(int v) {
 }
 __device__ __forceinline__ int column_of(int v) { return fragment_column(threadIdx.x, accumulator_of<0>(v)); }
 
-template <class Combine>
-__device__ __forceinline__ auto quad_reduce(auto value, Combine combine) {
+template <class T, class Combine>
+__device__ __forceinline__ T quad_reduce(T value, Combine combine) {
   value = combine(value, __shfl_xor_sync(kAllLanes, value, 1));
   return combine(value, __shfl_xor_sync(kAllLanes, value, 2));
 }

@@ -151,6 +151,7 @@ template <class T>
 void __stcs(T* address, T value) {
   *address = value;
 }
+inline int __popc(unsigned value) { return __builtin_popcount(value); }
 inline int __ffs(int value) { return __builtin_ffs(value); }
 inline void __threadfence() {}
 // Fibers run one at a time.

@@ -265,14 +265,14 @@ void test_tiles() {
         for (int64_t i = 0; i < tiles.count(); ++i) {
           for (int rank = 0; rank < team; ++rank) {
             const HeadTile tile = tiles.at(i, team, rank);
-            const int64_t r = tile.row / kTileRows, c = tile.column / kTileColumns;
+            const int64_t r = tile.row / kHeadTileRows, c = tile.column / kHeadTileColumns;
             inside =
-                inside && tile.row % kTileRows == 0 && r < row_tiles && c < pieces && tile.column < vocab;
+                inside && tile.row % kHeadTileRows == 0 && r < row_tiles && c < pieces && tile.column < vocab;
             if (inside) ++seen[static_cast<size_t>(r * pieces + c)];
           }
         }
         check(inside && std::all_of(seen.begin(), seen.end(), [](int n) { return n == 1; }) &&
-                  row_tiles * kTileRows >= rows,
+                  row_tiles * kHeadTileRows >= rows,
               "tiles of " + std::to_string(rows) + " x " + std::to_string(vocab) + " in teams of " +
                   std::to_string(team));
       }
@@ -351,7 +351,7 @@ int main() {
     test_case(ctx, {.dtype = dtype, .rows = 12, .vocab = 520, .softcap = 8, .specials = true}, seed++);
   }
   test_case(ctx, {.rows = 2200, .vocab = 300, .width = 16}, seed++);  // more than one group of rows
-  test_case(ctx, {.rows = 400, .vocab = 700, .width = 330}, seed++);   // the ring goes round many times
+  test_case(ctx, {.rows = 400, .vocab = 700, .width = 330}, seed++);  // the ring goes round many times
   test_invariance(ctx);
   lap_cuda_context_destroy(ctx);
   return finish();
