@@ -149,8 +149,8 @@ __device__ __forceinline__ void consume(const Ring& ring, const Work& work, cons
     if (is_first && consumer > 0) barrier_wait(ring.lead(), 0);
     multiply<kType, kTeam>(sums, ring, &at, consumer, work.depth_steps, is_first && consumer == 0);
     is_first = false;
-    finish_row_of_piece<0, kCapped, kWeighted>(sums, upper, tile.column, block);
-    finish_row_of_piece<1, kCapped, kWeighted>(sums, lower, tile.column, block);
+    finish_row_of_piece<kType, 0, kCapped, kWeighted>(sums, upper, tile.column, block);
+    finish_row_of_piece<kType, 1, kCapped, kWeighted>(sums, lower, tile.column, block);
   }
 }
 
@@ -229,8 +229,9 @@ HeadKernel chosen_head_kernel(int device) {
 
 bool wgmma_head_fits(const HeadBlock& block) {
   constexpr int64_t kMost = INT32_MAX - kGroupRows;  // coordinates are 32 bits
-  return block.dtype != LAP_F32 && block.width > 0 && block.kept == nullptr && block.vocab <= kMost &&
-         tensor_map_fits(block.hidden, block.hidden_stride) &&
+  const bool keeps = block.softcap != 0 ? kKeeps<true> : kKeeps<false>;
+  return block.dtype != LAP_F32 && block.width > 0 && (block.kept == nullptr || keeps) &&
+         block.vocab <= kMost && tensor_map_fits(block.hidden, block.hidden_stride) &&
          tensor_map_fits(block.weight, block.weight_stride);
 }
 

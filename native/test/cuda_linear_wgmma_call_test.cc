@@ -41,6 +41,27 @@ void test_case(const Case& given, unsigned seed) {
   check(alone == in_teams, given.name() + ": clusters give the same bits");
 }
 
+// A backward from the logits that the kernel keeps, beside one from those of the matrix product.
+void test_kept(lap_dtype dtype) {
+  const Problem p({.dtype = dtype, .rows = 40, .vocab = 700, .width = 64}, 12);
+  std::vector<float> dhidden[2];
+  for (const int own : {0, 1}) {
+    setenv("LAPIDARY_CUDA_HEAD", own == 1 ? "wgmma" : "", 1);
+    lap_cuda_context* ctx = open_context();
+    Head head(ctx, p);
+    const Outputs out = head.forward(true);
+    if (own == 1) check_forward(p, out);
+    dhidden[own] = head.backward(out, true).hidden;
+    lap_cuda_context_destroy(ctx);
+  }
+  double size = 0, error = 0;
+  for (size_t i = 0; i < dhidden[0].size(); ++i) {
+    size += std::pow(dhidden[0][i], 2);
+    error += std::pow(dhidden[0][i] - dhidden[1][i], 2);
+  }
+  check(size > 0 && error < 1e-5 * size, std::string(name_of(dtype)) + ": the backward of kept logits");
+}
+
 // Sums in another order show that it is another kernel; where it does not fit nothing changes.
 void test_choice() {
   const Problem p({.dtype = LAP_BF16, .rows = 64, .vocab = 700, .width = 200}, 8);
@@ -63,6 +84,8 @@ int main() {
     test_case({.dtype = dtype, .rows = 20, .vocab = 513, .width = 136, .spread = 30}, seed++);
   }
   test_case({.dtype = LAP_BF16, .rows = 2060, .vocab = 257, .width = 8}, seed++);  // two blocks of rows
+  test_kept(LAP_BF16);
+  test_kept(LAP_F16);
   test_choice();
   return finish();
 }
