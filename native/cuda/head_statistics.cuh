@@ -16,7 +16,9 @@ constexpr float kKeptExponent = kType == LAP_F16 ? 14.f : 0.f;
 
 template <lap_dtype kType, bool kCapped>
 __device__ __forceinline__ float kept_value(float capped, float max, const Transform<kCapped>& transform) {
-  const float share = exp2_fast(fmaf(capped - max, transform.scale, kKeptExponent<kType>));
+  // A piece without anything but -inf keeps zeros.
+  const float reference = max == -INFINITY ? 0.f : max;
+  const float share = exp2_fast(fmaf(capped - reference, transform.scale, kKeptExponent<kType>));
   return kCapped ? share * transform.slope(capped) : share;
 }
 
