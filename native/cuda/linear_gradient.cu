@@ -50,7 +50,9 @@ __global__ void __launch_bounds__(kPrepareThreads)
     const float logit = kKept ? p.target_logits[r] : nanf("");
     const double z = kKept ? capped(row, logit) / row.temperature : static_cast<double>(logit);
     const double own = -expm1(static_cast<double>(logp)) / row.temperature;
-    const Scales scales = scales_of<kType, kKept>(p.dlogp[t], own);
+    Scales scales = scales_of<kType, kKept>(p.dlogp[t], own);
+    if (kKept && !isnan(p.factors[r]))
+      scales.hidden = scales.token = -p.dlogp[t] * p.factors[r] * static_cast<float>(1.0 / row.temperature);
     const LogitGradient constants = logit_gradient(row, p.lse[t], logp, z, scales.slope, 0.f, 0.f);
     const float high = isnan(logp) ? logp : constants.lse_high;
     out.rows[r] = {high, constants.lse_low, scales.slope, logp,
@@ -143,6 +145,7 @@ __global__ void __launch_bounds__(kThreads) kept_kernel(const GradientBlock bloc
     }
     const int64_t at = block.first + r;
     const GradientRow row = block.gradient.rows[at];
+    if (!isnan(row.lse_high) && !isnan(kept.factors[r])) continue;
     const LogitRow of{nullptr, LAP_F32, block.selected.temperatures[at], block.softcap};
     const float scale = transform_of<false>(of).scale,
                 per_slope = row.slope * static_cast<float>(1.0 / of.temperature);

@@ -52,7 +52,7 @@ class Backward {
     LAP_TRY(launched(select_rows(choice, selected_, stream)));
     LAP_TRY(
         launched(prepare_gradient({selected_, args_.rows, args_.vocab, args_.dtype, args_.transform.softcap,
-                                   args_.logp, args_.lse, args_.dlogp, kept_.target_logits},
+                                   args_.logp, args_.lse, args_.dlogp, kept_.target_logits, kept_.factors},
                                   gradient_, stream)));
     for (int64_t first = 0; first < args_.rows; first += span_rows_)
       LAP_TRY(span({selected_, first, smaller(span_rows_, args_.rows - first)}, gemm, stream));
@@ -95,7 +95,7 @@ class Backward {
   Status from_kept(const RowBlock& rows, Gemm& gemm, cudaStream_t stream) {
     const KeptRows kept{
         static_cast<char*>(kept_.entries) + rows.first * kept_.stride * element_bytes(args_.dtype),
-        kept_.stride, kept_.references + rows.first * head_pieces(args_.vocab)};
+        kept_.stride, kept_.references + rows.first * head_pieces(args_.vocab), kept_.factors + rows.first};
     LAP_TRY(launched(gradient_of_kept(gradient_block(rows.first, rows.rows), kept, stream)));
     return products(rows, {kept.entries, kept.stride, 0, args_.vocab}, gemm, stream);
   }
