@@ -1,8 +1,8 @@
 // The elementwise passes of the backward. Floors at T = 8192, V = 152064, bf16 on an H100: from logits, 4.98
 // GB of f32 out of the second-level cache (0.9 ms at 5.5 TB/s) and 2.49 GB written, 0.83 ms at 3.0 TB/s, one
-// ex2 per logit 0.35 ms; in place on kept entries 4.98 GB read and written, 1.66 ms at 3.0 TB/s, and no ex2
-// but one per piece. Beside them stand two or three products of 11.3 ms each. A block has a row, a warp a
-// piece of it.
+// ex2 per logit 0.35 ms. Kept entries are read only in rows that have more than one reference; were it all
+// rows, as for f16, 4.98 GB read and written, 1.66 ms. Beside them stand two or three products of 11.3 ms
+// each. A block has a row, a warp a piece of it.
 #include "cuda/linear_gradient.h"
 
 #include "cuda/head_statistics.cuh"

@@ -113,8 +113,9 @@ void test_shapes(const Device& device) {
   test_case(device, {.dtype = LAP_F16, .rows = 8200, .vocab = 3, .width = 2}, seed++);
 }
 
-// A row alone gives the bits it gives among others, however the batch is cut up.
-void test_invariance(const Device& device, const Case& given) {
+// A row alone gives the bits it gives among others, however the batch is cut up. cuBLASLt itself promises no
+// such thing: there it is said, not counted.
+void test_invariance(const Device& device, const Case& given, bool promised) {
   const Problem many(given, 11);
   const int64_t chosen = given.rows - 1;
   check(!many.ignored(chosen) && many.dlogp[static_cast<size_t>(chosen)] != 0, "the chosen row counts");
@@ -127,13 +128,20 @@ void test_invariance(const Device& device, const Case& given) {
   one.targets[0] = many.targets[static_cast<size_t>(chosen)];
   one.dlogp[0] = many.dlogp[static_cast<size_t>(chosen)];
   Head all(device.ctx, device.scratch, many), single(device.ctx, device.scratch, one);
+  const auto expect = [&](bool same, const std::string& what) {
+    const std::string where = given.name() + ": a row's " + what + " alone and among others";
+    if (promised)
+      check(same, where);
+    else if (!same)
+      std::printf("note: other bits, %s\n", where.c_str());
+  };
   for (const bool kept : {false, true}) {
     const Outputs a = all.forward(kept), b = single.forward(kept);
-    check(a.logp.back() == b.logp[0] && a.lse.back() == b.lse[0] && a.entropy.back() == b.entropy[0],
-          given.name() + ": a row's log-prob alone and among others");
+    expect(a.logp.back() == b.logp[0] && a.lse.back() == b.lse[0] && a.entropy.back() == b.entropy[0],
+           "log-prob");
     const auto of_all = all.backward(a, kept).hidden, of_one = single.backward(b, kept).hidden;
-    check(std::equal(of_one.begin(), of_one.end(), of_all.end() - given.width),
-          given.name() + ": a row's gradient alone and among others, kept " + std::to_string(kept));
+    expect(std::equal(of_one.begin(), of_one.end(), of_all.end() - given.width),
+           kept ? "gradient from kept entries" : "gradient");
   }
 }
 
@@ -225,12 +233,12 @@ void test_errors(const Device& device) {
   check(lap_cuda_linear_logprobs_backward(ctx, nullptr) == LAP_INVALID_ARGUMENT, "no arguments");
 }
 
-void test_products(const Device& device, bool all) {
+void test_products(const Device& device, bool all, bool promised) {
   if (all) {
     test_shapes(device);
-    test_invariance(device, {.dtype = LAP_F32, .rows = 140, .vocab = 700, .width = 33});
-    test_invariance(device, {.dtype = LAP_BF16, .rows = 7, .vocab = 9000, .width = 5});
-    test_invariance(device, {.dtype = LAP_F16, .rows = 2060, .vocab = 4500, .width = 2});
+    test_invariance(device, {.dtype = LAP_F32, .rows = 140, .vocab = 700, .width = 33}, promised);
+    test_invariance(device, {.dtype = LAP_BF16, .rows = 7, .vocab = 9000, .width = 5}, promised);
+    test_invariance(device, {.dtype = LAP_F16, .rows = 2060, .vocab = 4500, .width = 2}, promised);
     for (const lap_dtype dtype : {LAP_F32, LAP_BF16, LAP_F16}) test_unweighted(device, dtype);
     test_bad_targets(device);
     test_ties(device);
@@ -240,18 +248,35 @@ void test_products(const Device& device, bool all) {
   }
 }
 
-void test_backend(const char* library, const char* refuse, const std::string& expected, bool all) {
-  setenv("LAPIDARY_CUBLASLT", library, 1);
+// `library`: NULL for the machine's own.
+void test_backend(const char* library, const char* refuse, const std::string& expected, bool all,
+                  bool promised = true) {
+  if (library == nullptr)
+    unsetenv("LAPIDARY_CUBLASLT");
+  else
+    setenv("LAPIDARY_CUBLASLT", library, 1);
   setenv("LAPIDARY_SIMT_CUBLASLT_REFUSE", refuse, 1);
   lap_cuda_context* ctx = open_context();
   const std::string name = lap_cuda_context_gemm(ctx);
   check(name.rfind(expected, 0) == 0, "the products are by " + name + "; expected " + expected);
   {
     Scratch scratch(ctx, size_t{96} << 20);
-    test_products({ctx, &scratch}, all);
+    test_products({ctx, &scratch}, all, promised);
   }
   lap_cuda_context_destroy(ctx);
 }
+
+#if !defined(LAPIDARY_SIMT_CUBLASLT)
+// On a device: the library that is there, or why none is.
+void test_machine() {
+  unsetenv("LAPIDARY_CUBLASLT");
+  lap_cuda_context* ctx = open_context();
+  const std::string name = lap_cuda_context_gemm(ctx);
+  lap_cuda_context_destroy(ctx);
+  std::printf("matrix products: %s\n", name.c_str());
+  if (name.rfind("cublasLt", 0) == 0) test_backend(nullptr, "", "cublasLt", true, false);
+}
+#endif
 
 }  // namespace
 
@@ -266,6 +291,8 @@ int main() {
   auto* alive =
       library == nullptr ? nullptr : reinterpret_cast<int (*)()>(dlsym(library, "simt_cublas_lt_alive"));
   check(alive != nullptr && alive() == 0, "everything made in cuBLASLt is destroyed");
+#else
+  test_machine();
 #endif
   return finish();
 }
