@@ -62,6 +62,7 @@ class Machine:
         if dry:
             self.stream = None
             self.cuda = Cuda(object_path)
+            torch.set_num_threads(1)  # of tiny tensors
             return
         torch.cuda.init()
         # A stream of its own: the default one is NULL, which the library takes as "make one".
