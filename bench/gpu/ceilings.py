@@ -83,7 +83,8 @@ def main():
         print(f"{name}: {found[name] / 1e12:.3f} TB/s")
     for name, rate in found["products"].items():
         print(f"{name}: {rate / 1e12:.1f} TFLOP/s")
-    if given.json and not machine.dry:
+    if given.json:
+        found["measurement"] = not machine.dry
         with open(given.json, "w") as file:
             json.dump(found, file, indent=1)
 
