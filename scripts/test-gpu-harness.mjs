@@ -60,7 +60,11 @@ expect(!existsSync(trace), 'Node was called', existsSync(trace) ? readFileSync(t
 
 // It must be able to fail: without a device every family has to.
 const without = dryRun(['tests'], { LAPIDARY_SIMT_DEVICES: '0' });
-expect(without.status === 1, `without a device it ends with ${without.status}, not 1`, without.text.slice(-2000));
+expect(
+  without.status === 1,
+  `without a device it ends with ${without.status}, not 1`,
+  without.text.slice(-2000),
+);
 expect(/no CUDA-capable device/.test(without.text), 'without a device it does not say so', without.text);
 
 console.log(`${passed} passed, ${failed} failed`);
