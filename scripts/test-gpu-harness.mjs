@@ -40,7 +40,7 @@ function expect(ok, what, text = '') {
 }
 
 rmSync('build/gpu-dry/found', { recursive: true, force: true });
-const run = dryRun([]);
+const run = dryRun(['--seconds', '3000']);
 passed += Number(run.counts?.[1] ?? 0);
 failed += Number(run.counts?.[2] ?? 1);
 for (const line of run.lines.filter((each) => each.startsWith('FAILED'))) console.log(line);
@@ -59,7 +59,7 @@ for (const part of ['ceilings', 'time']) {
 expect(!existsSync(trace), 'Node was called', existsSync(trace) ? readFileSync(trace, 'utf8') : '');
 
 // It must be able to fail: without a device every family has to.
-const without = dryRun(['tests'], { LAPIDARY_SIMT_DEVICES: '0' });
+const without = dryRun(['tests', '--seconds', '3000'], { LAPIDARY_SIMT_DEVICES: '0' });
 expect(
   without.status === 1,
   `without a device it ends with ${without.status}, not 1`,

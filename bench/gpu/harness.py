@@ -1,5 +1,6 @@
 """Counts of checks, and the machine they run on: a device with torch's stream, or the host for the SIMT object."""
 
+import gc
 import os
 import time
 import traceback
@@ -50,6 +51,9 @@ class Checks:
         except Exception as error:
             self.expect(False, f"{type(error).__name__}: {error}")
             traceback.print_exc()
+        gc.collect()
+        if torch.cuda.is_initialized():
+            torch.cuda.empty_cache()  # other processes test beside this one
         print(f"{name}: {time.monotonic() - start:.1f} s", flush=True)
 
 
@@ -76,7 +80,9 @@ class Machine:
         before = {name: os.environ.get(name) for name in environment}
         os.environ.update(environment)
         try:
-            return Cuda(object_path, None if self.dry else self.stream.cuda_stream)
+            made = Cuda(object_path, None if self.dry else self.stream.cuda_stream)
+            made.products()  # looked for at the first use, which is to be now
+            return made
         finally:
             for name, value in before.items():
                 os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)

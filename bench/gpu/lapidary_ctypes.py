@@ -115,6 +115,13 @@ class Cuda(Context):
             "memory": out.memory_bytes,
         }
 
+    def products(self):
+        """What multiplies matrices: cuBLASLt and its version, or why the object's own products do."""
+        if not self.has("context_gemm"):
+            return "not known"
+        ask = function(self.library, "lap_cuda_context_gemm", c_void_p, result=c_char_p)
+        return ask(self.handle).decode()
+
     def synchronize(self):
         self.call("synchronize")
 

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2154
 # The parts of run.sh that are more than one program. Variables are run.sh's: build, object, cpu, found, dry, quick.
 
 configure() {
@@ -18,6 +19,16 @@ configure() {
   cmake -S . -B "$build" "${generator[@]}" -DCMAKE_BUILD_TYPE=Release "${architectures[@]}"
 }
 
+# cuBLASLt for programs without PyTorch: its packages have one where the loader does not look.
+find_cublaslt() {
+  [ -n "$dry${LAPIDARY_CUBLASLT:-}" ] && return
+  ldconfig -p 2>/dev/null | grep -q libcublasLt.so && return
+  local file
+  file=$("$python" -c 'import glob, sys
+print(next(iter(f for p in sys.path for f in glob.glob(p + "/nvidia/*/lib/libcublasLt.so.*")), ""))' 2>/dev/null)
+  [ -n "$file" ] && export LAPIDARY_CUBLASLT=$file && echo "cuBLASLt: $file"
+}
+
 build_all() {
   configure || return 1
   local targets=(lapidary_cpu lapidary_cuda cuda_device_tests)
@@ -31,6 +42,7 @@ build_all() {
 # in one is not the others'. Their times are of no interest.
 run_tests() {
   local seconds=$1 jobs=() family test
+  find_cublaslt
   # In the dry run npm run test:native is what runs the native tests.
   if [ -z "$dry" ]; then
     for test in "$build"/cuda_*_test_on_device; do
@@ -65,7 +77,8 @@ summarise_tests() {
 }
 
 run_sanitizer() {
-  local seconds=$1 tool bad=0 each start
+  local seconds=$1 tool bad=0
+  find_cublaslt
   if [ -n "$dry" ]; then
     "$python" "$here/sanitize_cases.py" "$object"
     return

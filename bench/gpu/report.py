@@ -166,7 +166,8 @@ def print_report(report, dry):
     ceilings = report["ceilings"]
     if ceilings:
         rates = f"copy {ceilings['copy'] / 1e12:.3f}, read {ceilings['read'] / 1e12:.3f} TB/s"
-        print(f"ceilings: {rates}; bf16 products {ceilings['matrix'] / 1e12:.0f} TFLOP/s")
+        products = (report["time"] or {}).get("products", "not known")
+        print(f"ceilings: {rates}; bf16 products {ceilings['matrix'] / 1e12:.0f} TFLOP/s; the head's by {products}")
     shape = None
     for result in final(report["time"] or {}):
         if result["shape"] != shape:

@@ -71,6 +71,7 @@ if has_part tests; then
   part tests "$(budget 28)" bash -c "source $here/parts.sh && run_tests $(budget 25)"
 fi
 has_part sanitize && part sanitize "$(budget 11)" bash -c "source $here/parts.sh && run_sanitizer $(budget 10)"
+find_cublaslt
 has_part ceilings && part ceilings "$(budget 6)" "$python" $here/ceilings.py --object "$object" $dry \
   --seconds "$(budget 3)" --json "$found/ceilings.json"
 if has_part time; then

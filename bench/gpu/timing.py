@@ -44,6 +44,7 @@ class Bench:
         if not self.path:
             return
         found = {"measurement": not self.machine.dry, "complete": complete, "libraries": self.libraries}
+        found["products"] = self.machine.cuda.products()
         with open(self.path, "w") as file:
             json.dump(found | {"results": self.results}, file, indent=1)
 
@@ -163,7 +164,8 @@ def plan(bench, object_path):
     machine = bench.machine
     contexts = {"": machine.cuda}
     if machine.cuda.has("linear_logprobs"):
-        contexts["wgmma"] = machine.context(object_path, {"LAPIDARY_CUDA_HEAD": "wgmma"})
+        for head in ("wgmma", "wgmma2"):
+            contexts[head] = machine.context(object_path, {"LAPIDARY_CUDA_HEAD": head})
     shapes, sets = (TINY, 2) if machine.dry else (SHAPES, 3)
     tokens, sequences = (4096, 64) if machine.dry else (1 << 24, 4096)
     families = []
