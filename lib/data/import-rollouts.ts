@@ -65,7 +65,8 @@ export async function importRollouts(path: string, options: ImportRolloutsOption
 
 /** JSON Lines, or Parquet by the file's extension. */
 function rowsOf(path: string, onBadRow: OnBadRow | undefined): AsyncIterable<JsonlRow<AnyRow>> {
-  return path.endsWith('.parquet') ? readParquet(path, AnyRow) : readRows(path, AnyRow, onBadRow);
+  if (!path.endsWith('.parquet')) return readRows(path, AnyRow, onBadRow);
+  return readParquet(path, AnyRow, onBadRow === undefined ? {} : { onBadRow });
 }
 
 /** The same over rows that were read elsewhere. */

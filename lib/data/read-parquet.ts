@@ -9,12 +9,15 @@ import { DecoderProcess, type RowRange } from './parquet-process.ts';
 import { columnsOf, explain, openFile, openSource, type ParquetSource } from './parquet-source.ts';
 import { readExactly } from './parquet-spool.ts';
 import { validateRow } from './parse-row.ts';
+import { attempt, type OnBadRow } from './read-rows.ts';
 
 export interface ReadParquetOptions {
   /** Only these columns are read; the schema must ask for no other. Default: all. */
   columns?: readonly string[];
   /** For a row group of another program's file, beside a second for each MiB of it. Default 60,000. */
   timeoutMs?: number;
+  /** Told of each row that breaks the schema, which is then left out; without it the first one is thrown. */
+  onBadRow?: OnBadRow;
 }
 
 /**
@@ -50,7 +53,9 @@ export async function* readParquet<T>(
         if (slice.done === true) break;
         for (const cells of slice.value) {
           line++;
-          yield { row: validateRow(decode(cells, path, line), schema, path, line), line };
+          const check = () => validateRow(decode(cells, path, line), schema, path, line);
+          const row = attempt(check, options.onBadRow);
+          if (row !== undefined) yield { row, line };
         }
       }
     }
