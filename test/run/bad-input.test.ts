@@ -87,6 +87,16 @@ describe('one bad row among three is named, with its file', () => {
       row(1, { sampler: { engine: 'e', model: 'm', tokenizer_sha256: 'f'.repeat(64) } }),
       /data\.jsonl: line 2: sampler\.tokenizer_sha256: found "f{64}", expected [0-9a-f]{64}: its ids belong to another/,
     ],
+    [
+      'whose ids do not spell its text',
+      row(1, { response_ids: [0, 2, 3, 4, 5, 0] }),
+      /data\.jsonl: line 2: response_ids: /,
+    ],
+    [
+      'with an id beyond the vocabulary',
+      row(1, { response_ids: [0, 999] }),
+      /data\.jsonl: line 2: response_ids: /,
+    ],
   ])('%s: it stops the run, or is left out', (_name, bad, message) => {
     const stopped = label([row(0), bad, row(2)]);
     expect(stopped.stderr.trim()).toMatch(/^lapidary: [^\n]+$/);

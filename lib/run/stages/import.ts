@@ -1,6 +1,8 @@
 import { type ImportRolloutsOptions, importRollouts } from '../../data/import-rollouts.ts';
 import { loadRollouts } from '../../data/load-rollouts.ts';
 import { Prompt, Rollout } from '../../data/records.ts';
+import { LapidaryError } from '../../errors.ts';
+import { tokenOwners } from '../../segment/token-owners.ts';
 import { ByteTokenizer } from '../../tokenizer/byte-tokenizer.ts';
 import { tokenizerFault } from '../../tokenizer/check-tokenizer.ts';
 import { HfTokenizer } from '../../tokenizer/hf-tokenizer.ts';
@@ -37,7 +39,7 @@ export async function openSource(data: FileData, tokenizer: Tokenizer, progress:
       decode: (ids) => tokenizer.decode(ids),
       check(rollout, line) {
         if (rollout.finish_reason === 'length') cut.push(line);
-        return tokenizer instanceof ByteTokenizer ? null : tokenizerFault(rollout, tokenizer);
+        return tokenizer instanceof ByteTokenizer ? null : idsFault(rollout, tokenizer);
       },
     });
     for (const message of bad) progress.line(`left out  ${message}`);
@@ -45,6 +47,19 @@ export async function openSource(data: FileData, tokenizer: Tokenizer, progress:
     return { prompts: set.prompts, rollouts: tokenized(set, tokenizer), skipped: bad.length };
   });
   return { sha256: hashes.join('+'), read };
+}
+
+/** Ids of another tokenizer, by its name or because they do not spell the text: no step would find its tokens. */
+function idsFault(rollout: Rollout, tokenizer: Tokenizer): { field: string; problem: string } | null {
+  const fault = tokenizerFault(rollout, tokenizer);
+  if (fault !== null || rollout.response_ids == null) return fault;
+  try {
+    tokenOwners(rollout.response_text, rollout.response_ids, tokenizer);
+    return null;
+  } catch (error) {
+    if (!LapidaryError.isInstance(error) || error.code !== 'ERR_LAPIDARY_DATA') throw error;
+    return { field: 'response_ids', problem: error.message };
+  }
 }
 
 /** A rollouts table comes with its prompts; anything else is told by its first row, or by `format`. */
