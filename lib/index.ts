@@ -7,7 +7,15 @@ export { type ImportRolloutsOptions, importRollouts, type RolloutFormat } from '
 export { readAllJsonl, readJsonl, writeJsonlAtomic } from './data/jsonl.ts';
 export { loadRollouts } from './data/load-rollouts.ts';
 export { readParquet, writeParquetAtomic } from './data/parquet.ts';
-export type { EvalRow, Prompt, Rollout, Step, StepVerdict, TrainRow, Verdict } from './data/records.ts';
+export {
+  EvalRow,
+  Prompt,
+  Rollout,
+  Step,
+  StepVerdict,
+  TrainRow,
+  type Verdict,
+} from './data/records.ts';
 export { readRows, writeRowsAtomic } from './data/tables.ts';
 export { LapidaryError, type LapidaryErrorCode } from './errors.ts';
 export { type EvaluateOptions, type Evaluation, evaluate } from './evaluate/evaluate.ts';

@@ -127,7 +127,7 @@ async function formatOf(path: string, mayLeaveOut: boolean): Promise<RolloutForm
     const names = Object.keys(row).join(', ') || 'none';
     const known = FORMATS.map((format) => `${format} (${SIGNS[format].fields})`).join('; ');
     const doubt = fitting.length === 0 ? 'no known format has' : `${fitting.join(' and ')} may all have`;
-    const problem = `${doubt} these fields: ${names}. Known are ${known}. Give the option format`;
+    const problem = `${doubt} these fields: ${names}. Known are ${known}. Give the option format (in a run's [data], too)`;
     first ??= dataError(path, line, 'row', problem);
     if (!mayLeaveOut) throw first;
   }
