@@ -138,12 +138,11 @@ __device__ __forceinline__ void finish_row_of_piece(float (&sums)[kFragment], co
   HeadPiece piece;
   piece.max = largest_of<kHalf>(sums);
   const bool nothing = piece.max == -INFINITY;
+  const float reference = nothing ? 0.f : piece.max;  // -inf adds 0, NaN itself
   ThreadStats<kWeighted> chains[kChains];
 #pragma unroll
-  for (int c = 0; c < kChains; ++c) chains[c].max = nothing ? 0.f : piece.max;  // -inf adds 0, NaN itself
-#pragma unroll
   for (int v = 0; v < kRowValues; ++v)
-    chains[v % kChains].add(sums[accumulator_of<kHalf>(v)], row.transform.scale);
+    chains[v % kChains].add(sums[accumulator_of<kHalf>(v)], reference, row.transform.scale);
   const auto sum_of = [&](float ThreadStats<kWeighted>::*what) {
     return quad_reduce((chains[0].*what + chains[1].*what) + (chains[2].*what + chains[3].*what), Add());
   };
