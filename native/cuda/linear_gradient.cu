@@ -74,6 +74,23 @@ __device__ __forceinline__ void zero_piece(typename Element<kType>::Storage* pie
   store_piece<kType>(piece, room, zeros);
 }
 
+// Logits to their entries of U. The target's is in double, so it stands outside of the unrolled loop.
+template <class Entry, class Own>
+__device__ __forceinline__ void put_gradient(float (&x)[kLaneColumns], int64_t place, const Entry& entry,
+                                             const Own& own_of) {
+  float logit = 0.f;
+  bool has_target = false;
+#pragma unroll
+  for (int i = 0; i < kLaneColumns; ++i) {
+    if (lane_column(i) != place) continue;
+    has_target = true;
+    logit = x[i];
+  }
+  const float own = has_target ? own_of(logit) : 0.f;
+#pragma unroll
+  for (int i = 0; i < kLaneColumns; ++i) x[i] = lane_column(i) == place ? own : entry(x[i]);
+}
+
 template <lap_dtype kType, bool kCapped>
 __global__ void __launch_bounds__(kThreads)
     logits_kernel(const GradientBlock block, const LogitChunk chunk, void* out, int64_t out_stride) {
@@ -97,11 +114,9 @@ __global__ void __launch_bounds__(kThreads)
          local += kWarps * kPieceColumns) {
       float x[kLaneColumns];
       load_logits(chunk.data + r * chunk.stride + local, chunk.columns - local, x);
-#pragma unroll
-      for (int i = 0; i < kLaneColumns; ++i) {
-        const bool is_target = local + lane_column(i) == place;
-        x[i] = is_target ? target_gradient(row, x[i], gradient.logp, gradient.slope, 0.f, 0.f) : entry(x[i]);
-      }
+      put_gradient(x, place - local, entry, [&](float logit) {
+        return target_gradient(row, logit, gradient.logp, gradient.slope, 0.f, 0.f);
+      });
       store_piece<kType>(to + local, out_stride - local, x);
     }
   }
