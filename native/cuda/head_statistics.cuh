@@ -8,17 +8,28 @@
 
 namespace lapidary::cuda {
 
-// An entry is kept as its share of the piece's largest, times the slope of the cap: its gradient is a
-// constant of row and piece times this, with full relative precision however small p is. f16 gets the range
-// above 1 too, 2^14 of it. The target's own entry is not read.
+// An entry is kept as 2^((c - reference) scale) times the slope of the cap: its gradient is a constant times
+// this, with full relative precision however small p is. Where all pieces of a row have the row's reference,
+// its target's logit or nearly, the constant is one of the row and stays outside of the matrix products:
+// nothing passes over the entries again. f16 has no range for that: there, and in a piece whose largest entry
+// is more than 2^kMostKept times the target's, the reference is the piece's largest, and f16 gets the range
+// above 1 too, 2^14 of it. The target's own entry is written later.
+constexpr float kMostKept = 40.f;
 template <lap_dtype kType>
 constexpr float kKeptExponent = kType == LAP_F16 ? 14.f : 0.f;
 
+// `max` is the piece's; NaN as the row's reference: it has none.
+template <lap_dtype kType>
+__device__ __forceinline__ float kept_reference(float row_reference, float max, float scale) {
+  return kType != LAP_F16 && (max - row_reference) * scale <= kMostKept ? row_reference : max;
+}
+
 template <lap_dtype kType, bool kCapped>
-__device__ __forceinline__ float kept_value(float capped, float max, const Transform<kCapped>& transform) {
+__device__ __forceinline__ float kept_value(float capped, float reference,
+                                            const Transform<kCapped>& transform) {
   // A piece without anything but -inf keeps zeros.
-  const float reference = max == -INFINITY ? 0.f : max;
-  const float share = exp2_fast(fmaf(capped - reference, transform.scale, kKeptExponent<kType>));
+  const float relative_to = reference == -INFINITY ? 0.f : reference;
+  const float share = exp2_fast(fmaf(capped - relative_to, transform.scale, kKeptExponent<kType>));
   return kCapped ? share * transform.slope(capped) : share;
 }
 

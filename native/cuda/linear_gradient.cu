@@ -1,8 +1,8 @@
 // The elementwise passes of the backward. Floors at T = 8192, V = 152064, bf16 on an H100: from logits, 4.98
 // GB of f32 out of the second-level cache (0.9 ms at 5.5 TB/s) and 2.49 GB written, 0.83 ms at 3.0 TB/s, one
-// ex2 per logit 0.35 ms; in place on kept entries 4.98 GB read and written, 1.66 ms at 3.0 TB/s, and no ex2
-// but one per piece. Beside them stand two or three products of 11.3 ms each. A block has a row, a warp a
-// piece of it.
+// ex2 per logit 0.35 ms. Kept entries are read only in rows that have more than one reference; were it all
+// rows, as for f16, 4.98 GB read and written, 1.66 ms. Beside them stand two or three products of 11.3 ms
+// each. A block has a row, a warp a piece of it.
 #include "cuda/linear_gradient.h"
 
 #include "cuda/head_statistics.cuh"
@@ -50,7 +50,9 @@ __global__ void __launch_bounds__(kPrepareThreads)
     const float logit = kKept ? p.target_logits[r] : nanf("");
     const double z = kKept ? capped(row, logit) / row.temperature : static_cast<double>(logit);
     const double own = -expm1(static_cast<double>(logp)) / row.temperature;
-    const Scales scales = scales_of<kType, kKept>(p.dlogp[t], own);
+    Scales scales = scales_of<kType, kKept>(p.dlogp[t], own);
+    if (kKept && !isnan(p.factors[r]))
+      scales.hidden = scales.token = -p.dlogp[t] * p.factors[r] * static_cast<float>(1.0 / row.temperature);
     const LogitGradient constants = logit_gradient(row, p.lse[t], logp, z, scales.slope, 0.f, 0.f);
     const float high = isnan(logp) ? logp : constants.lse_high;
     out.rows[r] = {high, constants.lse_low, scales.slope, logp,
@@ -143,6 +145,7 @@ __global__ void __launch_bounds__(kThreads) kept_kernel(const GradientBlock bloc
     }
     const int64_t at = block.first + r;
     const GradientRow row = block.gradient.rows[at];
+    if (!isnan(row.lse_high) && !isnan(kept.factors[r])) continue;
     const LogitRow of{nullptr, LAP_F32, block.selected.temperatures[at], block.softcap};
     const float scale = transform_of<false>(of).scale,
                 per_slope = row.slope * static_cast<float>(1.0 / of.temperature);

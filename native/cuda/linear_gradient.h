@@ -1,10 +1,11 @@
 // Gradients of logits for the matrix products of the backward, and the scales that stay outside of them. The
 // products take U[r] = slope[r] x (onehot - p)[r] dz/dlogit, in the type of the inputs:
 //   dhidden[r] = hidden_scale[r] x (U W)[r],    dweight = common x U^T (token_scale[r] / common x hidden[r]).
-// Without `kept`, bf16 and f32 have slope = dlogp and the scales 1. With `kept`, U is made once and may serve
-// again: it must not hold dlogp, which the scales have then. f16 has too little range for either: a row's
-// slope is the power of two that brings its largest entry, the target's own, to 2^13, and `common` is one
-// that brings the scales to 1.
+// Without `kept`, bf16 and f32 have slope = dlogp and the scales 1. Kept entries of a row with one reference
+// are U as they stand, and the row's factor is part of the scales with dlogp. Other kept rows are made U
+// once, in place, and may serve again: dlogp is in the scales alone. f16 has too little range for either: a
+// row's slope is the power of two that brings its largest entry, the target's own, to 2^13, and `common` is
+// one that brings the scales to 1.
 #pragma once
 
 #include "cuda/head_block.h"
@@ -37,6 +38,7 @@ struct Preparation {
   const float* lse;
   const float* dlogp;
   const float* target_logits;  // of compact rows, where they are kept; or NULL
+  const float* factors;        // of compact rows, where there are kept entries
 };
 cudaError_t prepare_gradient(const Preparation& preparation, const GradientRows& out, cudaStream_t stream);
 
@@ -54,12 +56,14 @@ struct GradientBlock {
 cudaError_t gradient_of_logits(const GradientBlock& block, const LogitChunk& chunk, void* out,
                                int64_t out_stride, cudaStream_t stream);
 
-// U of kept logits, in place, and zeros in rows that do not count. Pieces that are U already stay; their
-// reference becomes NaN to say so.
+// Makes kept entries U where they are not: rows that do not count or have no gradient become zeros (or NaN,
+// if they have a weight), those with more than one reference are multiplied, in place. Pieces that were stay
+// as they are; their reference becomes NaN to say so.
 struct KeptRows {
   void* entries;
   int64_t stride;
   float* references;
+  const float* factors;
 };
 cudaError_t gradient_of_kept(const GradientBlock& block, const KeptRows& kept, cudaStream_t stream);
 

@@ -22,6 +22,7 @@ class Forward {
         carver_.take_bytes(static_cast<size_t>(block_rows_ * hidden_stride_ * element_bytes(args.dtype)));
     pieces_ = carver_.take<HeadPiece>(block_rows_ * head_pieces(args.vocab));
     target_logits_ = carver_.take<float>(block_rows_);
+    row_references_ = carver_.take<float>(block_rows_);
     columns_ = tile_columns(block_rows_, args.vocab);
     logits_ = carver_.take<float>(block_rows_ * columns_);
     scratch_ = carver_.take_bytes(gemm.workspace());
@@ -43,7 +44,11 @@ class Forward {
       LAP_TRY(launched(gather_rows({rows, args_.hidden, args_.hidden_stride, hidden_, hidden_stride_,
                                     args_.dtype, args_.width, nullptr, nullptr},
                                    stream)));
-      const HeadBlock block = head_block(rows, gemm.head_kernel());
+      HeadBlock block = head_block(rows, gemm.head_kernel());
+      if (args_.kept != nullptr && args_.dtype != LAP_F16) {
+        LAP_TRY(launched(row_references(block, row_references_, stream)));
+        block.row_references = row_references_;
+      }
       bool taken = false;
       LAP_TRY(head_statistics(block, stream, &taken));
       if (!taken) LAP_TRY(by_tiles(gemm, block, stream));
@@ -77,6 +82,7 @@ class Forward {
     block.kept = static_cast<char*>(kept_.entries) + rows.first * kept_.stride * element_bytes(args_.dtype);
     block.kept_stride = kept_.stride;
     block.references = kept_.references + rows.first * head_pieces(args_.vocab);
+    block.factors = kept_.factors + rows.first;
     return block;
   }
 
@@ -95,7 +101,7 @@ class Forward {
   SelectedRows selected_;
   void *hidden_, *scratch_;
   HeadPiece* pieces_;
-  float *target_logits_, *logits_;
+  float *target_logits_, *row_references_, *logits_;
   KeptLayout kept_{};
 };
 

@@ -1,8 +1,10 @@
 // dhidden [T,H] and dweight [V,H] of the linear log-probs. Floors at T = 8192, V = 152064, H = 3584 in bf16
-// on an H100, products at 790 TFLOP/s: with `kept` two of them, 22.6 ms, and one in place pass, 1.7 ms; one
-// product for a frozen head, so forward and backward are two. Without, three, 33.9 ms, two for a frozen head.
-// Predicted with cuBLASLt at T = 8192: with kept logits 25 ms, with the forward 39; without 38 and 51. Peak
-// memory beside the outputs for T = 4096: kept 1.26 GB, workspace 0.12 GB.
+// on an H100, products at 790 TFLOP/s: with `kept` two of them, 22.6 ms, and one for a frozen head, so that
+// forward and backward are three or two. Without, three, 33.9 ms, or two. Predicted with cuBLASLt, none of it
+// measured: with kept entries 23.0 ms, 36.8 with the forward (11.5 and 25.3 for a frozen head); as two calls
+// of 4096 tokens, which need half of the memory, 1.5 more for reading and writing dweight again; without
+// `kept` 37.7 and 50.7. Memory beside the outputs at T = 4096: kept entries 1.26 GB, workspace 0.12 GB;
+// without them 0.38 GB at T = 8192.
 #include "cuda/linear_gradient.h"
 #include "cuda/linear_logprobs.h"
 #include "cuda/linear_tiles.h"
@@ -52,7 +54,7 @@ class Backward {
     LAP_TRY(launched(select_rows(choice, selected_, stream)));
     LAP_TRY(
         launched(prepare_gradient({selected_, args_.rows, args_.vocab, args_.dtype, args_.transform.softcap,
-                                   args_.logp, args_.lse, args_.dlogp, kept_.target_logits},
+                                   args_.logp, args_.lse, args_.dlogp, kept_.target_logits, kept_.factors},
                                   gradient_, stream)));
     for (int64_t first = 0; first < args_.rows; first += span_rows_)
       LAP_TRY(span({selected_, first, smaller(span_rows_, args_.rows - first)}, gemm, stream));
@@ -95,7 +97,7 @@ class Backward {
   Status from_kept(const RowBlock& rows, Gemm& gemm, cudaStream_t stream) {
     const KeptRows kept{
         static_cast<char*>(kept_.entries) + rows.first * kept_.stride * element_bytes(args_.dtype),
-        kept_.stride, kept_.references + rows.first * head_pieces(args_.vocab)};
+        kept_.stride, kept_.references + rows.first * head_pieces(args_.vocab), kept_.factors + rows.first};
     LAP_TRY(launched(gradient_of_kept(gradient_block(rows.first, rows.rows), kept, stream)));
     return products(rows, {kept.entries, kept.stride, 0, args_.vocab}, gemm, stream);
   }

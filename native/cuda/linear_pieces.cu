@@ -50,16 +50,17 @@ __device__ __forceinline__ HeadPiece statistics_of(const float (&c)[kLaneColumns
 }
 
 template <lap_dtype kType, bool kCapped>
-__device__ __forceinline__ void keep(const HeadBlock& block, int64_t row, int64_t begin,
-                                     const HeadPiece& piece, const float (&c)[kLaneColumns],
-                                     const Transform<kCapped>& transform) {
+__device__ __forceinline__ void keep(const HeadBlock& block, int64_t row, int64_t begin, float max,
+                                     const float (&c)[kLaneColumns], const Transform<kCapped>& transform) {
   auto* out = static_cast<typename Element<kType>::Storage*>(block.kept) + row * block.kept_stride + begin;
+  const float of_row = block.row_references == nullptr ? nanf("") : block.row_references[row];
+  const float reference = kept_reference<kType>(of_row, max, transform.scale);
   float values[kLaneColumns];
 #pragma unroll
-  for (int i = 0; i < kLaneColumns; ++i) values[i] = kept_value<kType>(c[i], piece.max, transform);
+  for (int i = 0; i < kLaneColumns; ++i) values[i] = kept_value<kType>(c[i], reference, transform);
   store_piece<kType>(out, block.kept_stride - begin, values);
   if (threadIdx.x % 32 == 0)
-    block.references[row * head_pieces(block.vocab) + begin / kPieceColumns] = piece.max;
+    block.references[row * head_pieces(block.vocab) + begin / kPieceColumns] = reference;
 }
 
 template <lap_dtype kType, bool kCapped, bool kWeighted>
@@ -85,7 +86,7 @@ __global__ void __launch_bounds__(kThreads) pieces_kernel(const HeadBlock block,
     }
     const HeadPiece piece = statistics_of<kCapped, kWeighted>(c, begin, transform);
     if (threadIdx.x % 32 == 0) block.pieces[row * head_pieces(block.vocab) + begin / kPieceColumns] = piece;
-    if (block.kept != nullptr) keep<kType>(block, row, begin, piece, c, transform);
+    if (block.kept != nullptr) keep<kType>(block, row, begin, piece.max, c, transform);
   }
 }
 
@@ -98,6 +99,35 @@ __device__ __forceinline__ int32_t top_of_row(const LogitRow& row, const LogitSt
   return leads ? target : static_cast<int32_t>(others.top_block);
 }
 
+// Whether all pieces of the row are relative to the row's reference; asked by a warp.
+__device__ __forceinline__ bool has_one_reference(const HeadBlock& block, int64_t row, int64_t pieces) {
+  if (block.row_references == nullptr) return false;
+  const float reference = block.row_references[row];
+  bool alike = true;
+  for (int64_t p = threadIdx.x % 32; p < pieces; p += 32)
+    alike = alike && block.references[row * pieces + p] == reference;
+  return __any_sync(kAllLanes, !alike) == 0;
+}
+
+// The target's entry, such that the row's factor makes its gradient of it; and the factor, NaN where there is
+// none.
+__device__ __forceinline__ void keep_target(const HeadBlock& block, int64_t r, const LogitRow& row,
+                                            bool alike, const RowResult& result) {
+  float factor = nanf("");
+  if (alike && !isnan(result.logp)) {
+    factor = static_cast<float>(
+        exp(block.row_references[r] / static_cast<double>(row.temperature) - result.fine_lse));
+    const double slope = cap_slope(row, capped(row, block.target_logits[r]));
+    const float entry = static_cast<float>(expm1(static_cast<double>(result.logp)) * slope / factor);
+    const int64_t at = r * block.kept_stride + block.targets[r];
+    if (block.dtype == LAP_F32)
+      static_cast<float*>(block.kept)[at] = entry;
+    else
+      static_cast<uint16_t*>(block.kept)[at] = Element<LAP_BF16>::store(entry);
+  }
+  block.factors[r] = factor;
+}
+
 template <bool kCapped>
 __global__ void __launch_bounds__(kThreads)
     finish_kernel(const HeadBlock block, const int64_t* indices, const RowOutputs out) {
@@ -106,6 +136,7 @@ __global__ void __launch_bounds__(kThreads)
   for (int64_t r = static_cast<int64_t>(blockIdx.x) * kWarps + threadIdx.x / 32; r < rows; r += step) {
     const LogitRow row{nullptr, LAP_F32, block.temperatures[r], block.softcap};
     const LogitStats others = merge_pieces(block.pieces + r * pieces, pieces, row.temperature);
+    const bool alike = block.kept != nullptr && has_one_reference(block, r, pieces);
     if (threadIdx.x % 32 != 0) continue;
     const int32_t target = block.targets[r];
     RowResult result{nanf(""), nanf(""), nanf(""), 0};
@@ -115,6 +146,7 @@ __global__ void __launch_bounds__(kThreads)
       result = finish_row(others, capped(row, logit) / row.temperature);
       if (!isnan(result.logp)) top = top_of_row<kCapped>(row, others, logit, target);
     }
+    if (block.kept != nullptr) keep_target(block, r, row, alike, result);
     const int64_t t = indices[r];
     out.logp[t] = result.logp;
     out.lse[t] = result.lse;
@@ -131,6 +163,27 @@ __global__ void __launch_bounds__(kThreads) ignored_kernel(const RowChoice choic
     out.lse[t] = 0.f;
     if (out.entropy != nullptr) out.entropy[t] = 0.f;
     if (out.top1 != nullptr) out.top1[t] = -1;
+  }
+}
+
+// The target's logit, summed in an order of its own: near is enough.
+template <lap_dtype kType, bool kCapped>
+__global__ void __launch_bounds__(kThreads) references_kernel(const HeadBlock block, float* out) {
+  using E = Element<kType>;
+  const int64_t rows = active_rows(*block.active, block.first, block.rows);
+  const int64_t step = static_cast<int64_t>(gridDim.x) * kWarps;
+  for (int64_t r = static_cast<int64_t>(blockIdx.x) * kWarps + threadIdx.x / 32; r < rows; r += step) {
+    const int32_t target = block.targets[r];
+    const bool inside = target >= 0 && target < block.vocab;
+    const auto* hidden = static_cast<const typename E::Storage*>(block.hidden) + r * block.hidden_stride;
+    const auto* weight =
+        static_cast<const typename E::Storage*>(block.weight) + (inside ? target : 0) * block.weight_stride;
+    float sum = 0.f;
+    for (int64_t h = threadIdx.x % 32; h < block.width; h += 32)
+      sum += E::load(hidden[h]) * E::load(weight[h]);
+    sum = warp_reduce(sum, Add());
+    const LogitRow row{nullptr, LAP_F32, block.temperatures[r], block.softcap};
+    if (threadIdx.x % 32 == 0) out[r] = inside ? transform_of<kCapped>(row).cap(sum) : nanf("");
   }
 }
 
@@ -162,6 +215,16 @@ cudaError_t finish_ignored(const RowChoice& choice, const RowOutputs& out, cudaS
   LAP_LAUNCH(ignored_kernel, row_blocks((choice.rows + kThreads - 1) / kThreads), kThreads, 0, stream, choice,
              out);
   return cudaGetLastError();
+}
+
+cudaError_t row_references(const HeadBlock& block, float* out, cudaStream_t stream) {
+  return with_type(block.dtype, [&](auto type) {
+    return with_flag(block.softcap != 0, [&](auto is_capped) {
+      const auto kernel = references_kernel<type.type, is_capped.value>;
+      LAP_LAUNCH(kernel, row_blocks((block.rows + kWarps - 1) / kWarps), kThreads, 0, stream, block, out);
+      return cudaGetLastError();
+    });
+  });
 }
 
 }  // namespace lapidary::cuda

@@ -16,13 +16,16 @@ struct LogitChunk {
 
 cudaError_t piece_statistics(const HeadBlock& block, const LogitChunk& chunk, cudaStream_t stream);
 
+// HeadBlock::row_references of a block whose other fields are set.
+cudaError_t row_references(const HeadBlock& block, float* out, cudaStream_t stream);
+
 struct RowOutputs {
   float* logp;
   float* lse;
   float* entropy;  // or NULL
   int32_t* top1;   // or NULL
 };
-// The block's rows, each where the caller has it.
+// The block's rows, each where the caller has it; and what is kept of a row beside its entries.
 cudaError_t finish_rows(const HeadBlock& block, const RowBlock& rows, const RowOutputs& out,
                         cudaStream_t stream);
 // The outputs of rows that do not count.

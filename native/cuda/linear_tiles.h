@@ -42,18 +42,21 @@ inline SelectedRows take_selected(Carver* carver, int64_t rows) {
           carver->take<float>(rows)};
 }
 
-// What a forward keeps: an entry per logit (kept_value), a reference per piece, the target's logit per row.
+// What a forward keeps: an entry per logit (kept_value), a reference per piece, and of a row the factor that
+// makes its entries p (finish_rows) and the target's logit.
 struct KeptLayout {
   void* entries;
   int64_t stride;
   float* references;
+  float* factors;
   float* target_logits;
 };
 inline KeptLayout kept_layout(Carver* carver, int64_t rows, int64_t vocab, lap_dtype dtype) {
   const int64_t stride = round_up(vocab, 64);
   void* entries = carver->take_bytes(static_cast<size_t>(rows * stride * element_bytes(dtype)));
   float* references = carver->take<float>(rows * head_pieces(vocab));
-  return {entries, stride, references, carver->take<float>(rows)};
+  float* factors = carver->take<float>(rows);
+  return {entries, stride, references, factors, carver->take<float>(rows)};
 }
 
 // A tile of logits: rows of the block against columns of the vocabulary. The algorithm is that of a whole

@@ -104,9 +104,12 @@ __device__ __forceinline__ void keep_row(const float (&sums)[kFragment], const H
   using E = Element<kType>;
   const int lane = threadIdx.x % 4, odd = lane % 2;
   const int64_t end = block.kept_stride - begin;
+  const bool has_reference = block.row_references != nullptr && row.counts;
+  float reference = kept_reference<kType>(has_reference ? block.row_references[row.row] : nanf(""), max,
+                                          row.transform.scale);
 #if defined(__CUDA_ARCH__)
   // Or the differences from the sums would be held for here, in registers that are not there.
-  asm volatile("" : "+f"(max));
+  asm volatile("" : "+f"(reference));
 #endif
   auto* out = static_cast<typename E::Storage*>(block.kept) + row.row * block.kept_stride + begin;
 #pragma unroll
@@ -118,7 +121,7 @@ __device__ __forceinline__ void keep_row(const float (&sums)[kFragment], const H
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         words[i] =
-            E::store(kept_value<kType>(sums[accumulator_of<kHalf>(v + 2 * r + i)], max, row.transform));
+            E::store(kept_value<kType>(sums[accumulator_of<kHalf>(v + 2 * r + i)], reference, row.transform));
       runs[r] = words[0] | words[1] << 16;
     }
     const uint32_t given = __shfl_xor_sync(kAllLanes, odd == 0 ? runs[1] : runs[0], 1);
@@ -127,7 +130,7 @@ __device__ __forceinline__ void keep_row(const float (&sums)[kFragment], const H
       *reinterpret_cast<uint2*>(out + column) = odd == 0 ? uint2{runs[0], given} : uint2{given, runs[1]};
   }
   if (lane == 0 && row.counts)
-    block.references[row.row * head_pieces(block.vocab) + begin / kPieceColumns] = max;
+    block.references[row.row * head_pieces(block.vocab) + begin / kPieceColumns] = reference;
 }
 
 template <lap_dtype kType, int kHalf, bool kCapped, bool kWeighted>

@@ -104,9 +104,12 @@ inline Answer answer(const Problem& p, int64_t t) {
   return out;
 }
 
-// A value, and the sum of the magnitudes that it is the sum of: what rounding scales with.
+// A value, and the sum of the magnitudes that it is the sum of: what rounding scales with. `floor`: what f16
+// cannot resolve. A row's gradient is held with its target's entry, the largest, at 2^13 or more, in steps of
+// 2^-24 or more; rows of hidden, with the scale of the row that has the largest gradient at 1, in steps of
+// 2^-24.
 struct Sum {
-  double value = 0, size = 0;
+  double value = 0, size = 0, floor = 0;
   void add(double term) {
     value += term;
     size += std::fabs(term);
@@ -121,16 +124,28 @@ inline Gradients gradients(const Problem& p) {
   const int64_t width = p.given.width, vocab = p.given.vocab;
   Gradients out{std::vector<Sum>(static_cast<size_t>(p.given.rows * width)),
                 std::vector<Sum>(static_cast<size_t>(vocab * width))};
+  double largest = 0;
+  std::vector<double> of_tokens(out.weight.size());
   for (int64_t t = 0; t < p.given.rows; ++t) {
     const double g = p.dlogp[static_cast<size_t>(t)];
     if (p.ignored(t) || g == 0) continue;
     const Answer row = answer(p, t);
+    const double own = -std::expm1(row.logp) / p.temperatures[static_cast<size_t>(t)];
+    largest = std::max(largest, std::fabs(g) * own);
     for (int64_t v = 0; v < vocab; ++v) {
+      const double unit = row.unit[static_cast<size_t>(v)];
       for (int64_t h = 0; h < width; ++h) {
-        out.hidden[static_cast<size_t>(t * width + h)].add(g * row.unit[static_cast<size_t>(v)] * p.w(v, h));
-        out.weight[static_cast<size_t>(v * width + h)].add(g * row.unit[static_cast<size_t>(v)] * p.x(t, h));
+        out.hidden[static_cast<size_t>(t * width + h)].add(g * unit * p.w(v, h));
+        out.weight[static_cast<size_t>(v * width + h)].add(g * unit * p.x(t, h));
+        if (own > 0) of_tokens[static_cast<size_t>(v * width + h)] += std::fabs(unit) / own;
+        out.weight[static_cast<size_t>(v * width + h)].floor +=
+            std::ldexp(std::fabs(g * p.x(t, h)) * own, -36);
       }
     }
+  }
+  for (size_t i = 0; i < out.weight.size(); ++i) {
+    Sum& sum = out.weight[i];
+    sum.floor = p.given.dtype == LAP_F16 ? sum.floor + std::ldexp(largest * of_tokens[i], -24) : 0;
   }
   return out;
 }
@@ -141,11 +156,28 @@ struct Outputs {
   bool operator==(const Outputs&) const = default;
 };
 
-// Calls on the device, with a workspace that holds NaN and has exactly the bytes asked for.
+// Memory for workspaces, which held NaN at first; a call gets the last bytes of it, as many as it has asked
+// for and at whatever alignment that gives.
+class Scratch {
+ public:
+  Scratch(lap_cuda_context* ctx, size_t bytes)
+      : bytes_(bytes), memory_(ctx, std::vector<uint8_t>(bytes, 0xff)) {}
+  void* last(size_t bytes) {
+    if (bytes > bytes_) std::abort();
+    return memory_.data() + (bytes_ - bytes);
+  }
+
+ private:
+  size_t bytes_;
+  OnDevice<uint8_t> memory_;
+};
+
+// Calls on the device.
 class Head {
  public:
-  Head(lap_cuda_context* ctx, const Problem& problem)
+  Head(lap_cuda_context* ctx, Scratch* scratch, const Problem& problem)
       : ctx_(ctx),
+        scratch_(scratch),
         p_(problem),
         hidden_(ctx, problem.hidden.bytes, problem.given.shift * problem.hidden.element_bytes()),
         weight_(ctx, problem.weight.bytes, problem.given.shift * problem.weight.element_bytes()),
@@ -182,7 +214,7 @@ class Head {
     return args;
   }
 
-  Outputs forward(bool kept, bool entropy = true, size_t skew = 0) {
+  Outputs forward(bool kept, bool entropy = true) {
     const size_t n = static_cast<size_t>(p_.given.rows);
     OnDevice<float> logp(ctx_, std::vector<float>(n, 7)), lse(ctx_, std::vector<float>(n, 7)),
         entropies(ctx_, std::vector<float>(n, 7));
@@ -194,8 +226,7 @@ class Head {
     args.top1 = entropy ? top1.data() : nullptr;
     size_t bytes = 0;
     check(lap_cuda_linear_logprobs_workspace(ctx_, &args, &bytes) == LAP_OK, p_.given.name() + ": workspace");
-    OnDevice<uint8_t> workspace(ctx_, std::vector<uint8_t>(bytes, 0xff), skew);
-    args.workspace = workspace.data();
+    args.workspace = scratch_->last(bytes);
     args.workspace_bytes = bytes;
     report(lap_cuda_linear_logprobs(ctx_, &args), "forward");
     return {logp.host(), lse.host(), entropies.host(), top1.host()};
@@ -220,8 +251,7 @@ class Head {
     size_t bytes = 0;
     check(lap_cuda_linear_logprobs_backward_workspace(ctx_, &args, &bytes) == LAP_OK,
           p_.given.name() + ": backward's workspace");
-    OnDevice<uint8_t> workspace(ctx_, std::vector<uint8_t>(bytes, 0xff));
-    args.workspace = workspace.data();
+    args.workspace = scratch_->last(bytes);
     args.workspace_bytes = bytes;
     report(lap_cuda_linear_logprobs_backward(ctx_, &args), "backward");
     return {dhidden.host(), dweight.host()};
@@ -234,6 +264,7 @@ class Head {
   }
 
   lap_cuda_context* ctx_;
+  Scratch* scratch_;
   const Problem& p_;
   OnDevice<uint8_t> hidden_, weight_;
   OnDevice<int32_t> targets_;
