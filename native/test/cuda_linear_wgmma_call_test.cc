@@ -29,7 +29,11 @@ void check_forward(const Problem& p, const Outputs& out) {
 Outputs forward(const char* kernel, const Problem& p, bool kept = false) {
   setenv("LAPIDARY_CUDA_HEAD", kernel, 1);
   lap_cuda_context* ctx = open_context();
-  const Outputs out = Head(ctx, p).forward(kept);
+  Outputs out;
+  {
+    Scratch scratch(ctx, size_t{96} << 20);
+    out = Head(ctx, &scratch, p).forward(kept);
+  }
   lap_cuda_context_destroy(ctx);
   return out;
 }
@@ -48,10 +52,13 @@ void test_kept(lap_dtype dtype) {
   for (const int own : {0, 1}) {
     setenv("LAPIDARY_CUDA_HEAD", own == 1 ? "wgmma" : "", 1);
     lap_cuda_context* ctx = open_context();
-    Head head(ctx, p);
-    const Outputs out = head.forward(true);
-    if (own == 1) check_forward(p, out);
-    dhidden[own] = head.backward(out, true).hidden;
+    {
+      Scratch scratch(ctx, size_t{96} << 20);
+      Head head(ctx, &scratch, p);
+      const Outputs out = head.forward(true);
+      if (own == 1) check_forward(p, out);
+      dhidden[own] = head.backward(out, true).hidden;
+    }
     lap_cuda_context_destroy(ctx);
   }
   double size = 0, error = 0;
