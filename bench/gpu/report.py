@@ -69,11 +69,11 @@ def suites(found):
     for path in sorted(glob.glob(os.path.join(found, "check-*.log"))):
         name = os.path.basename(path)[len("check-") : -len(".log")]
         result = read(path[: -len(".log")] + ".json")
-        if result is None:
-            out[name] = {"passed": 0, "failed": 1, "failures": ["ended early; see its log"], "measured": {}}
-        else:
-            failures = result["failures"]
-            out[name] = {**result, "failed": len(failures), "failures": failures[:40]}
+        result = result or {"complete": False, "passed": 0, "failures": [], "measured": {}}
+        if not result["complete"]:
+            result["failures"].append("ended early; see its log")
+        failures = result["failures"]
+        out[name] = {**result, "failed": len(failures), "failures": failures[:40]}
     return out
 
 
