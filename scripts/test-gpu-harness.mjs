@@ -1,6 +1,7 @@
 // Runs what is meant for a machine with a GPU (bench/gpu) on the kernels compiled for the host: every check of its
 // suite at small shapes, and the timing part, whose figures mean nothing here. Needs the Python environment that
-// `npm run test:parity` makes; without it the suite is skipped with that reason. Prints "N passed, N failed".
+// `npm run test:parity` makes; without it the suite is skipped with that reason. Then the addon, packed for such a
+// machine, after npm ci and npm run build. Prints "N passed, N failed".
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -66,6 +67,22 @@ expect(
   without.text.slice(-2000),
 );
 expect(/no CUDA-capable device/.test(without.text), 'without a device it does not say so', without.text);
+
+// The archive for a machine without Node: packed, unpacked in an empty folder and run, on the same object.
+const archive = 'build/gpu-addon.tar.xz';
+function shell(script, args) {
+  const options = { env: { ...process.env, PYTHON: python }, encoding: 'utf8' };
+  const { status, stdout, stderr } = spawnSync(`bench/gpu/${script}`, args, options);
+  return { status, text: `${stdout}${stderr}`, counts: /^(\d+) passed, (\d+) failed$/m.exec(stdout) };
+}
+const packed = shell('pack.sh', [archive]);
+expect(packed.status === 0, `pack.sh ends with ${packed.status}`, packed.text);
+if (packed.status === 0) {
+  const ran = shell('addon.sh', [archive, 'build/gpu-dry/native/simt/lapidary_cuda_simt.so']);
+  passed += Number(ran.counts?.[1] ?? 0);
+  failed += Number(ran.counts?.[2] ?? 0);
+  expect(ran.status === 0, `addon.sh ends with ${ran.status}`, ran.text.slice(-3000));
+}
 
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed === 0 ? 0 : 1);

@@ -1,10 +1,8 @@
 """Correctness on a device: `python3 checks.py FAMILY...`. Prints "N passed, N failed" and ends with 1 on a failure."""
 
 import argparse
-import json
 import os
 import sys
-import time
 
 from harness import Checks, Machine
 from layout import check_layout
@@ -31,7 +29,7 @@ def main():
     parser.add_argument("--seconds", type=float)
     parser.add_argument("--json")
     given = parser.parse_args()
-    checks, start, machine = Checks(given.seconds), time.monotonic(), None
+    checks, machine = Checks(given.seconds, given.json), None
     for name in given.families:
         if name == "layout":
             checks.run("layout", check_layout, checks, os.path.join(HERE, "..", "..", "native", "include"))
@@ -43,11 +41,7 @@ def main():
         check(checks, machine, given.quick or given.dry_run)
         checks.run(name + ", end", machine.synchronize)
     print(f"{checks.passed} passed, {len(checks.failures)} failed")
-    if given.json:
-        result = {"families": given.families, "passed": checks.passed, "failures": checks.failures}
-        result |= {"measured": checks.measured, "seconds": time.monotonic() - start}
-        with open(given.json, "w") as file:
-            json.dump(result, file, indent=1)
+    checks.save(complete=True)
     sys.exit(0 if not checks.failures else 1)
 
 

@@ -1,6 +1,7 @@
 """Counts of checks, and the machine they run on: a device with torch's stream, or the host for the SIMT object."""
 
 import gc
+import json
 import os
 import time
 import traceback
@@ -19,9 +20,10 @@ class Checks:
 
     SHOWN = 12  # of one section
 
-    def __init__(self, seconds=None):
-        self.passed, self.failures, self.measured = 0, [], {}
-        self.deadline = None if seconds is None else time.monotonic() + seconds
+    def __init__(self, seconds=None, path=None):
+        self.passed, self.failures, self.measured, self.path = 0, [], {}, path
+        self.start = time.monotonic()
+        self.deadline = None if seconds is None else self.start + seconds
         self._section, self._shown = "", 0
 
     def expect(self, ok, what):
@@ -51,10 +53,20 @@ class Checks:
         except Exception as error:
             self.expect(False, f"{type(error).__name__}: {error}")
             traceback.print_exc()
+        self.save()
         gc.collect()
         if torch.cuda.is_initialized():
             torch.cuda.empty_cache()  # other processes test beside this one
         print(f"{name}: {time.monotonic() - start:.1f} s", flush=True)
+
+    def save(self, complete=False):
+        """After every section: a fault or the end of the time leaves what was found before it."""
+        if self.path is None:
+            return
+        result = {"complete": complete, "passed": self.passed, "failures": self.failures}
+        result |= {"measured": self.measured, "seconds": time.monotonic() - self.start}
+        with open(self.path, "w") as file:
+            json.dump(result, file, indent=1)
 
 
 class Machine:

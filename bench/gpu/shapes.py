@@ -18,6 +18,8 @@ def sequence_batch(machine, seed, rows, chunks=2):
 
 
 class TokenData:
+    weights = None  # g at the exact log-probs, where it was asked for
+
     def __init__(self, machine, shape, sets):
         self.rows, self.vocab, self.device = shape["rows"], shape["vocab"], machine.device
         make = lambda k: inputs.token_logits(machine, 1000 + 10 * k, self.rows, self.vocab)
@@ -52,6 +54,8 @@ class TokenData:
 
 
 class LinearData:
+    weights = None
+
     def __init__(self, machine, shape, sets):
         self.rows, self.vocab, self.width = shape["rows"], shape["vocab"], shape["width"]
         self.device = machine.device
