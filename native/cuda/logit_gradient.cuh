@@ -21,6 +21,8 @@ __device__ __forceinline__ void write_zeros(typename Element<kType>::Storage* ou
 
 template <bool kCapped, bool kEntropy>
 struct ElementGradient {
+  // Groups under way: a tanh needs the registers of two.
+  static constexpr int kBatch = kCapped ? 2 : kUnroll;
   Transform<kCapped> transform;
   float lse_high, low_power;   // lse times the temperature, and what of it remains in powers of 2
   float slope, entropy_slope;  // over the temperature; the latter for log p in nats
@@ -65,20 +67,21 @@ __device__ __forceinline__ Group<kType> group_gradient(const Group<kType>& group
   return Group<kType>::of(out);
 }
 
-// Groups that lie on 16 bytes of the output, from load(k); `place` is the target's, counted from the first.
-template <lap_dtype kType, class Gradient, class Load>
+// Groups that lie on 16 bytes of the output, from load(k), kBatch under way; `place` is the target's, counted
+// from the first.
+template <lap_dtype kType, int kBatch, class Gradient, class Load>
 __device__ __forceinline__ void write_groups(int64_t groups, typename Element<kType>::Storage* to,
                                              int64_t place, float own, const Gradient& gradient,
                                              const Load& load) {
   using E = Element<kType>;
   const int64_t stride = blockDim.x;
   int64_t k = threadIdx.x;
-  for (; k + (kUnroll - 1) * stride < groups; k += kUnroll * stride) {
-    Group<kType> batch[kUnroll];
+  for (; k + (kBatch - 1) * stride < groups; k += kBatch * stride) {
+    Group<kType> batch[kBatch];
 #pragma unroll
-    for (int u = 0; u < kUnroll; ++u) batch[u] = load(k + u * stride);
+    for (int u = 0; u < kBatch; ++u) batch[u] = load(k + u * stride);
 #pragma unroll
-    for (int u = 0; u < kUnroll; ++u) {
+    for (int u = 0; u < kBatch; ++u) {
       const int64_t begin = (k + u * stride) * E::kGroup;
       group_gradient<kType>(batch[u], gradient, place - begin, own).store(to + begin);
     }
@@ -100,12 +103,14 @@ __device__ __forceinline__ void write_gradient(const typename Element<kType>::St
   for (int64_t i = threadIdx.x; i < parts.head; i += blockDim.x) write_one(i);
   if (past == 0) {
     const auto load = [&](int64_t k) { return Group<kType>::load(from + k * E::kGroup); };
-    write_groups<kType>(parts.groups, out + parts.head, target - parts.head, own, gradient, load);
+    write_groups<kType, Gradient::kBatch>(parts.groups, out + parts.head, target - parts.head, own, gradient,
+                                          load);
   } else {
+    // Twice the loads for each group: more under way would not fit in registers.
     const auto load = [&](int64_t k) {
       return load_group<kType>(from + k * E::kGroup, past, k > 0 && k + 1 < parts.groups);
     };
-    write_groups<kType>(parts.groups, out + parts.head, target - parts.head, own, gradient, load);
+    write_groups<kType, 2>(parts.groups, out + parts.head, target - parts.head, own, gradient, load);
   }
   for (int64_t i = parts.tail_begin + threadIdx.x; i < count; i += blockDim.x) write_one(i);
 }

@@ -102,10 +102,12 @@ __device__ __forceinline__ void write_slice_gradient(const RowSlice<kType>& slic
   for (int64_t i = threadIdx.x; i < parts.head; i += blockDim.x) write_one(i);
   if (off == 0) {
     const auto load = [&](int64_t k) { return Group<kType>{words[k]}; };
-    write_groups<kType>(parts.groups, to + parts.head, place - parts.head, own, gradient, load);
+    write_groups<kType, Gradient::kBatch>(parts.groups, to + parts.head, place - parts.head, own, gradient,
+                                          load);
   } else {
     const auto load = [&](int64_t k) { return slice.straddling(words + k, off); };
-    write_groups<kType>(parts.groups, to + parts.head, place - parts.head, own, gradient, load);
+    write_groups<kType, Gradient::kBatch>(parts.groups, to + parts.head, place - parts.head, own, gradient,
+                                          load);
   }
   for (int64_t i = parts.tail_begin + threadIdx.x; i < slice.count; i += blockDim.x) write_one(i);
 }
