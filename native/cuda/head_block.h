@@ -27,6 +27,9 @@ struct alignas(16) HeadPiece {
   int32_t top;     // the lowest index in the vocabulary where c is max; -1 where that is -inf
 };
 
+// The kernels beside the matrix product, see linear_wgmma.h.
+enum class HeadKernel : int32_t { kNone, kWgmma, kWgmmaTeams };
+
 // A block of rows against the whole vocabulary: what is asked, and where the answer goes. Rows are compact:
 // those that count come first, in the caller's order. All pointers are the device's.
 struct HeadBlock {
@@ -53,6 +56,7 @@ struct HeadBlock {
   const float* row_references;  // [rows]; or NULL: see kept_reference
   float* references;            // out [rows, head_pieces(vocab)]: what the piece's entries are relative to
   float* factors;               // out [rows], by finish_rows
+  HeadKernel kernel = HeadKernel::kNone;  // the context's choice
 };
 
 LAP_HD int64_t active_rows(int64_t active, int64_t first, int64_t rows) {

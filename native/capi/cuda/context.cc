@@ -2,6 +2,8 @@
 
 #include <cstdio>
 
+#include "cuda/linear_wgmma.h"
+
 using namespace lapidary;
 using cuda::as_status;
 using cuda::guarded;
@@ -39,6 +41,13 @@ int32_t lap_cuda_device_count(const char** reason) {
   return error == cudaSuccess ? count : 0;
 }
 
+void lap_cuda_versions(int32_t* driver, int32_t* runtime) {
+  int found = 0;
+  *driver = cudaDriverGetVersion(&found) == cudaSuccess ? found : 0;
+  *runtime = cudaRuntimeGetVersion(&found) == cudaSuccess ? found : 0;
+  cudaGetLastError();
+}
+
 lap_status lap_cuda_device_describe(int32_t index, lap_cuda_device* out) {
   if (out == nullptr || out->struct_size != sizeof *out) return LAP_INVALID_ARGUMENT;
   cudaDeviceProp properties;
@@ -66,6 +75,7 @@ lap_status lap_cuda_context_create(int32_t device, void* stream, lap_cuda_contex
     delete made;
     return error == cudaErrorMemoryAllocation ? LAP_OUT_OF_MEMORY : LAP_DEVICE_ERROR;
   }
+  made->head_kernel = cuda::chosen_head_kernel(device);
   *out = made;
   return LAP_OK;
 }
@@ -82,6 +92,8 @@ void lap_cuda_context_destroy(lap_cuda_context* ctx) {
 const char* lap_cuda_error_message(const lap_cuda_context* ctx) {
   return ctx == nullptr ? "ctx is NULL" : ctx->error.c_str();
 }
+
+void* lap_cuda_context_stream(const lap_cuda_context* ctx) { return ctx == nullptr ? nullptr : ctx->stream; }
 
 lap_status lap_cuda_synchronize(lap_cuda_context* ctx) {
   return guarded(ctx,

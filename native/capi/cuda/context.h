@@ -10,6 +10,7 @@
 
 #include "core/status.h"
 #include "cuda/gemm.h"
+#include "cuda/head_block.h"
 #include "lapidary/cuda.h"
 
 struct lap_cuda_context {
@@ -17,7 +18,8 @@ struct lap_cuda_context {
   cudaStream_t stream;
   bool owns_stream;
   std::string error;
-  std::unique_ptr<lapidary::cuda::Gemm> gemm = nullptr;  // where it has been needed
+  std::unique_ptr<lapidary::cuda::Gemm> gemm = nullptr;                        // where it has been needed
+  lapidary::cuda::HeadKernel head_kernel = lapidary::cuda::HeadKernel::kNone;  // see linear_wgmma.h
 };
 
 namespace lapidary::cuda {
@@ -44,6 +46,23 @@ lap_status guarded(lap_cuda_context* ctx, const Call& call) {
     ctx->error.clear();  // a message could need memory again
     return LAP_OUT_OF_MEMORY;
   }
+}
+
+inline Status enqueue_copy(lap_cuda_context* ctx, void* to, const void* from, size_t bytes,
+                           cudaMemcpyKind kind) {
+  if (bytes == 0) return ok_status();
+  if (to == nullptr || from == nullptr) return invalid("a buffer is NULL; expected memory");
+  return as_status(cudaMemcpyAsync(to, from, bytes, kind, ctx->stream), "copying");
+}
+
+// Gives back what the device's pool keeps for the next allocation, as soon as the stream has passed its
+// frees.
+inline cudaError_t trim(lap_cuda_context* ctx) {
+  const cudaError_t waited = cudaStreamSynchronize(ctx->stream);
+  if (waited != cudaSuccess) return waited;
+  cudaMemPool_t pool = nullptr;
+  const cudaError_t found = cudaDeviceGetDefaultMemPool(&pool, ctx->device);
+  return found != cudaSuccess ? found : cudaMemPoolTrimTo(pool, 0);
 }
 
 }  // namespace lapidary::cuda

@@ -39,12 +39,16 @@ LAP_API int32_t lap_cuda_abi_version(void);
 /* How many devices there are; where there are none, the reason, valid for ever. Never fails. */
 LAP_API int32_t lap_cuda_device_count(const char** reason);
 LAP_API lap_status lap_cuda_device_describe(int32_t index, lap_cuda_device* out);
+/* The CUDA versions of the driver (0: none) and of the runtime in this object, as 1000 major + 10 minor. */
+LAP_API void lap_cuda_versions(int32_t* driver, int32_t* runtime);
 
 /* `stream`: a cudaStream_t of the caller on that device, or NULL: one of the context's own. */
 LAP_API lap_status lap_cuda_context_create(int32_t device, void* stream, lap_cuda_context** out);
 /* Waits for a stream of its own. */
 LAP_API void lap_cuda_context_destroy(lap_cuda_context* ctx);
 LAP_API const char* lap_cuda_error_message(const lap_cuda_context* ctx);
+/* The cudaStream_t that it works on: a second context may be made over it for a second thread. */
+LAP_API void* lap_cuda_context_stream(const lap_cuda_context* ctx);
 /* Waits for the stream; also says whether any work on it has failed. */
 LAP_API lap_status lap_cuda_synchronize(lap_cuda_context* ctx);
 
@@ -56,6 +60,58 @@ LAP_API lap_status lap_cuda_free(lap_cuda_context* ctx, void* memory);
  * read or written. */
 LAP_API lap_status lap_cuda_upload(lap_cuda_context* ctx, void* device, const void* host, size_t bytes);
 LAP_API lap_status lap_cuda_download(lap_cuda_context* ctx, void* host, const void* device, size_t bytes);
+
+/* Sets every byte to `value`, in the order of the stream. */
+LAP_API lap_status lap_cuda_fill(lap_cuda_context* ctx, void* device, int32_t value, size_t bytes);
+/* From device memory to device memory, of one device or of two, in the order of the stream. */
+LAP_API lap_status lap_cuda_copy(lap_cuda_context* ctx, void* to, const void* from, size_t bytes);
+/* What the device has free, which is without what its pool keeps for the next allocation. */
+LAP_API lap_status lap_cuda_memory_info(lap_cuda_context* ctx, int64_t* free_bytes, int64_t* total_bytes);
+/* Waits for the stream, then gives what the pool keeps unused back to the device. */
+LAP_API lap_status lap_cuda_trim(lap_cuda_context* ctx);
+
+/* ---- pinned host memory: copies from and to it are put on the stream, and nothing waits for them ---- */
+LAP_API lap_status lap_cuda_allocate_host(lap_cuda_context* ctx, size_t bytes, void** out);
+/* Freeing NULL does nothing. No copy may be under way. */
+LAP_API lap_status lap_cuda_free_host(lap_cuda_context* ctx, void* memory);
+/* Pins memory of the caller's, until it is unregistered, which must be before the caller frees it. */
+LAP_API lap_status lap_cuda_register_host(lap_cuda_context* ctx, void* memory, size_t bytes);
+LAP_API lap_status lap_cuda_unregister_host(lap_cuda_context* ctx, void* memory);
+LAP_API lap_status lap_cuda_upload_async(lap_cuda_context* ctx, void* device, const void* pinned,
+                                         size_t bytes);
+LAP_API lap_status lap_cuda_download_async(lap_cuda_context* ctx, void* pinned, const void* device,
+                                           size_t bytes);
+
+/* ---- events: points in the work of a stream ---- */
+typedef struct lap_cuda_event lap_cuda_event;
+
+/* On the context's device. `timed`: elapsed times can be asked for. An event that was never recorded counts
+ * as passed. */
+LAP_API lap_status lap_cuda_event_create(lap_cuda_context* ctx, int32_t timed, lap_cuda_event** out);
+LAP_API void lap_cuda_event_destroy(lap_cuda_event* event);
+LAP_API lap_status lap_cuda_event_record(lap_cuda_context* ctx, lap_cuda_event* event);
+/* What is put on the context's stream from now on starts when the event has been passed. */
+LAP_API lap_status lap_cuda_event_wait(lap_cuda_context* ctx, lap_cuda_event* event);
+LAP_API lap_status lap_cuda_event_query(lap_cuda_context* ctx, lap_cuda_event* event, int32_t* passed);
+/* The calling thread sleeps until the event has been passed. */
+LAP_API lap_status lap_cuda_event_synchronize(lap_cuda_context* ctx, lap_cuda_event* event);
+LAP_API lap_status lap_cuda_event_elapsed(lap_cuda_context* ctx, lap_cuda_event* from, lap_cuda_event* to,
+                                          float* milliseconds);
+
+/* ---- memory that another process can open ---- */
+typedef struct lap_cuda_ipc_handle {
+  unsigned char bytes[64]; /* a cudaIpcMemHandle_t */
+} lap_cuda_ipc_handle;
+
+/* Not from the pool, whose memory cannot be exported, and rounded up to 2 MiB, so that a handle names this
+ * memory alone and the other process finds it at the very start. Both may wait for the device. */
+LAP_API lap_status lap_cuda_allocate_shareable(lap_cuda_context* ctx, size_t bytes, void** out);
+LAP_API lap_status lap_cuda_free_shareable(lap_cuda_context* ctx, void* memory);
+LAP_API lap_status lap_cuda_ipc_export(lap_cuda_context* ctx, void* shareable, lap_cuda_ipc_handle* out);
+/* Opens memory of another process of this machine on the context's device. It may be used until it is closed
+ * here or freed there. */
+LAP_API lap_status lap_cuda_ipc_open(lap_cuda_context* ctx, const lap_cuda_ipc_handle* handle, void** out);
+LAP_API lap_status lap_cuda_ipc_close(lap_cuda_context* ctx, void* memory);
 
 /* ---- the operations; see the headers of the CPU for shapes and meaning ---- */
 /* The forward with its gradient needs no workspace here. */
@@ -77,6 +133,10 @@ LAP_API lap_status lap_cuda_policy_loss_reduce(lap_cuda_context* ctx, const lap_
 LAP_API lap_status lap_cuda_policy_loss_map(lap_cuda_context* ctx, const lap_policy_loss_args* args);
 LAP_API lap_status lap_cuda_policy_loss(lap_cuda_context* ctx, const lap_policy_loss_args* args);
 
+/* LAPIDARY_CUDA_HEAD, read when a context is created, chooses how the forward multiplies where the device
+ * has compute capability 9.0: "wgmma" or "wgmma2" for a kernel of our own with tensor instructions, alone or
+ * in clusters of two, for bf16 and f16 whose rows begin at multiples of 16 bytes. It has not run on a device
+ * yet; otherwise the matrix product goes through cuBLASLt. */
 /* What multiplies matrices, found at the first use of a context: "cublasLt 13.1.0", or "tiled: " and why
  * cuBLASLt is not in use. The environment variable LAPIDARY_CUBLASLT names the library to load; "none" asks
  * for none. Valid as long as the context. */
