@@ -351,7 +351,7 @@ int main() {
     test_case(ctx, {.dtype = dtype, .rows = 12, .vocab = 520, .softcap = 8, .specials = true}, seed++);
   }
   test_case(ctx, {.rows = 2200, .vocab = 300, .width = 16}, seed++);  // more than one group of rows
-  test_case(ctx, {.rows = 400, .vocab = 700, .width = 330}, seed++);   // the ring goes round many times
+  test_case(ctx, {.rows = 400, .vocab = 700, .width = 330}, seed++);  // the ring goes round many times
   test_invariance(ctx);
   lap_cuda_context_destroy(ctx);
   return finish();
