@@ -135,42 +135,50 @@ void CublasLt::release(Descriptors* d) {
 }
 
 // The library's first choice among algorithms that sum k in one sequence.
-bool CublasLt::choose(const Key& key, Algorithm* algorithm) {
+cublas_lt::Status CublasLt::choose(const Key& key, Algorithm* algorithm, bool* usable) {
   for (const Choice& choice : choices_) {
-    if (choice.key == key) {
-      *algorithm = choice.algorithm;
-      return choice.usable;
-    }
+    if (!(choice.key == key)) continue;
+    *algorithm = choice.algorithm;
+    *usable = choice.usable;
+    return kSuccess;
   }
   Descriptors with;
-  const bool usable = describe(key, key.shape, &with) == kSuccess && find(key, with, algorithm);
+  cublas_lt::Status status = describe(key, key.shape, &with);
+  if (status == kSuccess) status = find(key, with, algorithm, usable);
   release(&with);
+  if (status != kSuccess) return status;
   if (choices_.size() == kMostChoices) choices_.clear();
-  choices_.push_back({key, usable, *algorithm});
-  return usable;
+  choices_.push_back({key, *usable, *algorithm});
+  return kSuccess;
 }
 
-bool CublasLt::find(const Key& key, const Descriptors& with, Algorithm* algorithm) {
+cublas_lt::Status CublasLt::find(const Key& key, const Descriptors& with, Algorithm* algorithm,
+                                 bool* usable) {
   Preference preference = nullptr;
-  if (call_.preference_create(&preference) != kSuccess) return false;
+  cublas_lt::Status status = call_.preference_create(&preference);
+  if (status != kSuccess) return status;
   const uint64_t workspace = kWorkspace;
   const uint32_t schemes = kReductionSchemeNone;
   const auto set = [&](int attribute, const auto& value) {
-    return call_.preference_set(preference, attribute, &value, sizeof value) == kSuccess;
+    if (status == kSuccess) status = call_.preference_set(preference, attribute, &value, sizeof value);
   };
+  set(kPreferMaxWorkspaceBytes, workspace);
+  set(kPreferReductionSchemes, schemes);
   // The library's first operand is B.
-  bool found = set(kPreferMaxWorkspaceBytes, workspace) && set(kPreferReductionSchemes, schemes) &&
-               set(kPreferAlignmentA, key.align_b) && set(kPreferAlignmentB, key.align_a) &&
-               set(kPreferAlignmentC, key.align_c) && set(kPreferAlignmentD, key.align_c);
+  set(kPreferAlignmentA, key.align_b);
+  set(kPreferAlignmentB, key.align_a);
+  set(kPreferAlignmentC, key.align_c);
+  set(kPreferAlignmentD, key.align_c);
   HeuristicResult result{};
   int count = 0;
-  found = found &&
-          call_.get_heuristic(handle_, with.desc, with.a, with.b, with.c, with.c, preference, 1, &result,
-                              &count) == kSuccess &&
-          count > 0 && result.state == kSuccess;
+  if (status == kSuccess) {
+    status = call_.get_heuristic(handle_, with.desc, with.a, with.b, with.c, with.c, preference, 1, &result,
+                                 &count);
+  }
   call_.preference_destroy(preference);
   *algorithm = result.algorithm;
-  return found;
+  *usable = status == kSuccess && count > 0 && result.state == kSuccess;
+  return status == kNotSupported ? kSuccess : status;
 }
 
 lapidary::Status CublasLt::multiply(const Product& p, const Key& key, const Descriptors& with,
@@ -182,7 +190,10 @@ lapidary::Status CublasLt::multiply(const Product& p, const Key& key, const Desc
       call_.check(handle_, with.desc, with.a, with.b, with.c, with.c, &algorithm, &checked);
   if (fits != kSuccess || checked.workspace_bytes > kWorkspace) {
     // A shape that the planned one's algorithm cannot do has its own.
-    if (!find(key, with, &algorithm)) return ok_status();
+    bool usable = false;
+    const cublas_lt::Status found = find(key, with, &algorithm, &usable);
+    if (found != kSuccess) return failure("cublasLtMatmulAlgoGetHeuristic", found);
+    if (!usable) return ok_status();
   }
   const float one = 1, beta = p.accumulate ? 1 : 0;
   const void* alpha_at = p.alpha == nullptr ? &one : p.alpha;
@@ -198,7 +209,10 @@ lapidary::Status CublasLt::multiply(const Product& p, const Key& key, const Desc
 lapidary::Status CublasLt::run(const Product& p, void* workspace, cudaStream_t stream, bool* done) {
   const Key key = key_of(p);
   Algorithm algorithm{};
-  if (!choose(key, &algorithm)) return ok_status();
+  bool usable = false;
+  const cublas_lt::Status chosen = choose(key, &algorithm, &usable);
+  if (chosen != kSuccess) return failure("choosing an algorithm of cuBLASLt", chosen);
+  if (!usable) return ok_status();
   Descriptors with;
   const cublas_lt::Status described = describe(key, {p.m, p.n, p.k, p.c_stride}, &with);
   lapidary::Status status = described == kSuccess ? multiply(p, key, with, algorithm, workspace, stream, done)

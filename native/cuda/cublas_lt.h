@@ -48,8 +48,11 @@ class CublasLt {
   static Key key_of(const Product& product);
   cublas_lt::Status describe(const Key& key, const Product::Shape& shape, Descriptors* out);
   void release(Descriptors* descriptors);
-  bool choose(const Key& key, cublas_lt::Algorithm* algorithm);
-  bool find(const Key& key, const Descriptors& with, cublas_lt::Algorithm* algorithm);
+  // Both leave `usable` unset where the library has no algorithm; what it finds wrong with a question is an
+  // error.
+  cublas_lt::Status choose(const Key& key, cublas_lt::Algorithm* algorithm, bool* usable);
+  cublas_lt::Status find(const Key& key, const Descriptors& with, cublas_lt::Algorithm* algorithm,
+                         bool* usable);
   Status multiply(const Product& product, const Key& key, const Descriptors& with,
                   const cublas_lt::Algorithm& planned, void* workspace, cudaStream_t stream, bool* done);
 

@@ -15,7 +15,7 @@ using MatrixLayout = struct MatrixLayoutOpaque*;
 using Preference = struct PreferenceOpaque*;
 
 using Status = int;  // cublasStatus_t
-constexpr Status kSuccess = 0;
+constexpr Status kSuccess = 0, kNotSupported = 15;
 
 using DataType = int;  // cudaDataType_t
 constexpr DataType kR32F = 0, kR16F = 2, kR16BF = 14;

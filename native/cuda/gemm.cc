@@ -4,7 +4,7 @@
 
 namespace lapidary::cuda {
 
-Gemm::Gemm(HeadKernel head_kernel) : head_kernel_(head_kernel) {
+Gemm::Gemm() {
   std::string reason;
   library_ = CublasLt::open(&reason);
   description_ = library_ != nullptr ? "cublasLt " + library_->version() : "tiled: " + reason;

@@ -13,7 +13,6 @@
 #include <string>
 
 #include "core/status.h"
-#include "cuda/head_block.h"
 #include "lapidary.h"
 
 namespace lapidary::cuda {
@@ -51,11 +50,8 @@ class CublasLt;
 class Gemm {
  public:
   // Looks for cuBLASLt. LAPIDARY_CUBLASLT names the library to load instead of the usual ones; "none": none.
-  // `head_kernel` is for those products whose result nobody wants but as a head's statistics.
-  explicit Gemm(HeadKernel head_kernel = HeadKernel::kNone);
+  Gemm();
   ~Gemm();
-
-  HeadKernel head_kernel() const { return head_kernel_; }
 
   // "cublasLt 13.1.0", or "tiled" and the reason.
   const std::string& description() const { return description_; }
@@ -64,7 +60,6 @@ class Gemm {
   Status run(const Product& product, void* workspace, cudaStream_t stream);
 
  private:
-  HeadKernel head_kernel_;
   std::unique_ptr<CublasLt> library_;
   std::string description_;
 };

@@ -33,7 +33,7 @@ class Forward {
 
   size_t workspace() const { return carver_.bytes(); }
 
-  Status run(Gemm& gemm, cudaStream_t stream) {
+  Status run(Gemm& gemm, HeadKernel kernel, cudaStream_t stream) {
     if (args_.rows == 0) return ok_status();
     const RowChoice choice{args_.rows, args_.targets, args_.ignore_index, nullptr, args_.transform};
     const RowOutputs outputs{args_.logp, args_.lse, args_.entropy, args_.top1};
@@ -44,7 +44,8 @@ class Forward {
       LAP_TRY(launched(gather_rows({rows, args_.hidden, args_.hidden_stride, hidden_, hidden_stride_,
                                     args_.dtype, args_.width, nullptr, nullptr},
                                    stream)));
-      HeadBlock block = head_block(rows, gemm.head_kernel());
+      HeadBlock block = head_block(rows);
+      block.kernel = kernel;
       if (args_.kept != nullptr && args_.dtype != LAP_F16) {
         LAP_TRY(launched(row_references(block, row_references_, stream)));
         block.row_references = row_references_;
@@ -58,7 +59,7 @@ class Forward {
   }
 
  private:
-  HeadBlock head_block(const RowBlock& rows, HeadKernel kernel) const {
+  HeadBlock head_block(const RowBlock& rows) const {
     HeadBlock block{};
     block.hidden = hidden_;
     block.hidden_stride = hidden_stride_;
@@ -75,7 +76,6 @@ class Forward {
     block.softcap = args_.transform.softcap;
     block.weighted = args_.entropy != nullptr;
     block.pieces = pieces_;
-    block.kernel = kernel;
     block.target_logits = target_logits_;
     if (args_.kept == nullptr) return block;
     block.target_logits = kept_.target_logits + rows.first;
@@ -111,8 +111,9 @@ size_t linear_logprobs_workspace(const Gemm& gemm, const lap_linear_logprobs_arg
   return Forward(gemm, args, nullptr).workspace();
 }
 
-Status linear_logprobs(Gemm& gemm, const lap_linear_logprobs_args& args, cudaStream_t stream) {
-  return Forward(gemm, args, args.workspace).run(gemm, stream);
+Status linear_logprobs(Gemm& gemm, HeadKernel kernel, const lap_linear_logprobs_args& args,
+                       cudaStream_t stream) {
+  return Forward(gemm, args, args.workspace).run(gemm, kernel, stream);
 }
 
 bool linear_kept_bytes(int64_t rows, int64_t vocab, lap_dtype dtype, size_t* bytes) {

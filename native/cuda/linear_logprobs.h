@@ -8,13 +8,16 @@
 #pragma once
 
 #include "cuda/gemm.h"
+#include "cuda/head_block.h"
 #include "cuda/linear_rows.h"
 #include "lapidary.h"
 
 namespace lapidary::cuda {
 
 size_t linear_logprobs_workspace(const Gemm& gemm, const lap_linear_logprobs_args& args);
-Status linear_logprobs(Gemm& gemm, const lap_linear_logprobs_args& args, cudaStream_t stream);
+// `kernel` is given blocks first; what it declines goes through `gemm`.
+Status linear_logprobs(Gemm& gemm, HeadKernel kernel, const lap_linear_logprobs_args& args,
+                       cudaStream_t stream);
 size_t linear_logprobs_backward_workspace(const Gemm& gemm, const lap_linear_logprobs_backward_args& args);
 // Rewrites `kept` in place, to what a further backward of the same forward reads just as well.
 Status linear_logprobs_backward(Gemm& gemm, const lap_linear_logprobs_backward_args& args,

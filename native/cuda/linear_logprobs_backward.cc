@@ -169,7 +169,7 @@ class Backward {
     product.k = dlogits.count;
     product.accumulate = dlogits.column > 0;
     product.limit = Product::Limit::kRows;
-    const int64_t depth = args_.kept == nullptr ? kSpanColumns : args_.vocab;
+    const int64_t depth = args_.kept == nullptr ? span_columns_ : args_.vocab;
     product.planned = {kSpanRows, args_.width, depth, dhidden_stride_};
     return product;
   }
@@ -187,7 +187,7 @@ class Backward {
     product.accumulate = args_.accumulate_dweight || rows.first > 0;
     product.alpha = args_.dtype == LAP_F16 ? gradient_.common : nullptr;
     product.limit = Product::Limit::kDepth;
-    product.planned = {args_.kept == nullptr ? kSpanColumns : args_.vocab, args_.width, kSpanRows,
+    product.planned = {args_.kept == nullptr ? span_columns_ : args_.vocab, args_.width, kSpanRows,
                        args_.width};
     return product;
   }

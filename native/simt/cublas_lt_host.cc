@@ -17,7 +17,7 @@ namespace {
 
 constexpr int kSuccess = 0, kInvalidValue = 7, kNotSupported = 15;
 
-int alive = 0;
+int alive = 0, products = 0;
 
 struct Desc {
   int compute, scale;
@@ -91,6 +91,8 @@ struct Handle {
 
 // Not the library's: how much is still alive.
 EXPORTED int simt_cublas_lt_alive() { return alive; }
+// And how many products there were.
+EXPORTED int simt_cublas_lt_products() { return products; }
 
 EXPORTED size_t cublasLtGetVersion() { return 130000; }
 EXPORTED int cublasLtCreate(Handle** out) { return give(out, Handle{kMark}); }
@@ -169,6 +171,7 @@ EXPORTED int cublasLtMatmul(Handle* handle, Desc* desc, const void* alpha, const
     if (reinterpret_cast<uintptr_t>(operands[i]) % algorithm->data[1 + i] != 0) return kInvalidValue;
   if (workspace_bytes < kAlgorithmWorkspace || reinterpret_cast<uintptr_t>(workspace) % 256 != 0)
     return kInvalidValue;
+  ++products;
   std::memset(workspace, 0xff, kAlgorithmWorkspace);
   const float by = *static_cast<const float*>(alpha), keep = *static_cast<const float*>(beta);
   const uint64_t depth = desc->trans_a ? la->rows : la->columns;

@@ -266,6 +266,26 @@ void test_backend(const char* library, const char* refuse, const std::string& ex
   lap_cuda_context_destroy(ctx);
 }
 
+#if defined(LAPIDARY_SIMT_CUBLASLT)
+int ask_library(const char* what) {
+  void* library = dlopen(LAPIDARY_SIMT_CUBLASLT, RTLD_LAZY | RTLD_NOLOAD);
+  auto* ask = library == nullptr ? nullptr : reinterpret_cast<int (*)()>(dlsym(library, what));
+  return ask == nullptr ? -1 : ask();
+}
+
+// The stand-in on the host, which must have been asked for every product, and as the library wants it.
+void test_host_library() {
+  test_backend(LAPIDARY_SIMT_CUBLASLT, "", "cublasLt 13.0.0", true);
+  const int all = ask_library("simt_cublas_lt_products");
+  check(all > 1000, "cuBLASLt made the products, " + std::to_string(all));
+  test_backend(LAPIDARY_SIMT_CUBLASLT, "heuristic", "cublasLt", false);
+  check(ask_library("simt_cublas_lt_products") == all, "and none where it has no algorithm");
+  test_backend(LAPIDARY_SIMT_CUBLASLT, "check", "cublasLt", false);
+  check(ask_library("simt_cublas_lt_products") > all, "and shapes with an algorithm of their own");
+  check(ask_library("simt_cublas_lt_alive") == 0, "everything made in cuBLASLt is destroyed");
+}
+#endif
+
 #if !defined(LAPIDARY_SIMT_CUBLASLT)
 // On a device: the library that is there, or why none is.
 void test_machine() {
@@ -284,13 +304,7 @@ int main() {
   test_backend("none", "", "tiled: LAPIDARY_CUBLASLT is none", true);
   test_backend("/nowhere/libcublasLt.so", "", "tiled: /nowhere/libcublasLt.so: cannot open", false);
 #if defined(LAPIDARY_SIMT_CUBLASLT)
-  test_backend(LAPIDARY_SIMT_CUBLASLT, "", "cublasLt 13.0.0", true);
-  test_backend(LAPIDARY_SIMT_CUBLASLT, "heuristic", "cublasLt", false);
-  test_backend(LAPIDARY_SIMT_CUBLASLT, "check", "cublasLt", false);
-  void* library = dlopen(LAPIDARY_SIMT_CUBLASLT, RTLD_LAZY | RTLD_NOLOAD);
-  auto* alive =
-      library == nullptr ? nullptr : reinterpret_cast<int (*)()>(dlsym(library, "simt_cublas_lt_alive"));
-  check(alive != nullptr && alive() == 0, "everything made in cuBLASLt is destroyed");
+  test_host_library();
 #else
   test_machine();
 #endif

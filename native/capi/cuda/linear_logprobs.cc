@@ -9,7 +9,7 @@ namespace {
 
 // Looked up at the first use: it takes a tenth of a second, and most contexts need none.
 cuda::Gemm& gemm_of(lap_cuda_context* ctx) {
-  if (ctx->gemm == nullptr) ctx->gemm = std::make_unique<cuda::Gemm>(ctx->head_kernel);
+  if (ctx->gemm == nullptr) ctx->gemm = std::make_unique<cuda::Gemm>();
   return *ctx->gemm;
 }
 
@@ -33,16 +33,15 @@ lap_status ask_size(lap_cuda_context* ctx, const Args* args, size_t* bytes,
   });
 }
 
-template <class Args>
+template <class Args, class Run>
 lap_status run_checked(lap_cuda_context* ctx, const Args* args,
-                       size_t (*size)(const cuda::Gemm&, const Args&),
-                       Status (*run)(cuda::Gemm&, const Args&, cudaStream_t)) {
+                       size_t (*size)(const cuda::Gemm&, const Args&), const Run& run) {
   return cuda::guarded(ctx, [&]() -> Status {
     LAP_TRY(check_linear_logprobs(args, false, false));
     LAP_TRY(check_kept(args->kept, args->kept_bytes, args->rows, args->vocab, args->dtype));
     cuda::Gemm& gemm = gemm_of(ctx);
     LAP_TRY(check_workspace(args->workspace, args->workspace_bytes, size(gemm, *args)));
-    return run(gemm, *args, ctx->stream);
+    return run(gemm);
   });
 }
 
@@ -75,7 +74,9 @@ lap_status lap_cuda_linear_logprobs_workspace(lap_cuda_context* ctx, const lap_l
   return ask_size(ctx, args, bytes, cuda::linear_logprobs_workspace);
 }
 lap_status lap_cuda_linear_logprobs(lap_cuda_context* ctx, const lap_linear_logprobs_args* args) {
-  return run_checked(ctx, args, cuda::linear_logprobs_workspace, cuda::linear_logprobs);
+  return run_checked(ctx, args, cuda::linear_logprobs_workspace, [&](cuda::Gemm& gemm) {
+    return cuda::linear_logprobs(gemm, ctx->head_kernel, *args, ctx->stream);
+  });
 }
 lap_status lap_cuda_linear_logprobs_backward_workspace(lap_cuda_context* ctx,
                                                        const lap_linear_logprobs_backward_args* args,
@@ -84,5 +85,7 @@ lap_status lap_cuda_linear_logprobs_backward_workspace(lap_cuda_context* ctx,
 }
 lap_status lap_cuda_linear_logprobs_backward(lap_cuda_context* ctx,
                                              const lap_linear_logprobs_backward_args* args) {
-  return run_checked(ctx, args, cuda::linear_logprobs_backward_workspace, cuda::linear_logprobs_backward);
+  return run_checked(ctx, args, cuda::linear_logprobs_backward_workspace, [&](cuda::Gemm& gemm) {
+    return cuda::linear_logprobs_backward(gemm, *args, ctx->stream);
+  });
 }

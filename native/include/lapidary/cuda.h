@@ -140,14 +140,14 @@ LAP_API lap_status lap_cuda_policy_loss_reduce(lap_cuda_context* ctx, const lap_
 LAP_API lap_status lap_cuda_policy_loss_map(lap_cuda_context* ctx, const lap_policy_loss_args* args);
 LAP_API lap_status lap_cuda_policy_loss(lap_cuda_context* ctx, const lap_policy_loss_args* args);
 
+/* LAPIDARY_CUDA_HEAD, read when a context is created, chooses how the forward multiplies where the device
+ * has compute capability 9.0: "wgmma" or "wgmma2" for a kernel of our own with tensor instructions, alone or
+ * in clusters of two, for bf16 and f16 whose rows begin at multiples of 16 bytes. It has not run on a device
+ * yet; otherwise the matrix product goes through cuBLASLt. */
 /* What multiplies matrices, found at the first use of a context: "cublasLt 13.1.0", or "tiled: " and why
  * cuBLASLt is not in use. The environment variable LAPIDARY_CUBLASLT names the library to load; "none" asks
  * for none. Valid as long as the context. */
 LAP_API const char* lap_cuda_context_gemm(lap_cuda_context* ctx);
-/* LAPIDARY_CUDA_HEAD, read when a context is created, asks for a forward without logits where the device has
- * compute capability 9.0, the type is bf16 or f16 and the weight's rows begin at multiples of 16 bytes:
- * "wgmma" for a kernel of our own with tensor instructions, "wgmma2" for the same in clusters of two blocks.
- * It has not run on a device yet. */
 /* `kept` is laid out otherwise than the CPU's, and its size depends on the element type: for 16-bit inputs 2
  * bytes per logit and 1/128 more. The backward rewrites some of it in place, to what a further backward of
  * the same forward reads just as well. The kept size is that of all rows, ignored ones too, and forward and
