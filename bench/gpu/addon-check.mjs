@@ -1,7 +1,20 @@
 // The addon on a CUDA device, run by addon.sh in the unpacked archive: every call on cuda:0 against the same call on the
 // CPU. Prints "N passed, N failed".
-import { spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
+import {
+  both,
+  code,
+  compare,
+  counts,
+  DEVICE,
+  expect,
+  floats,
+  matrix,
+  normals,
+  section,
+  sent,
+  targetsOf,
+} from './addon-compare.mjs';
+import { sharedWithPyTorch } from './addon-sharing.mjs';
 
 const load = (name) => import(new URL(`dist/kernels/${name}.js`, import.meta.url));
 const { cuda } = await load('cuda');
@@ -15,106 +28,13 @@ const { linearPolicyLoss } = await load('linear-policy-loss');
 const { objectives } = await load('objectives');
 const { toBf16Array } = await load('bf16');
 
-const DEVICE = 'cuda:0';
-let passed = 0;
-let failed = 0;
-
-function expect(ok, what) {
-  if (ok) passed += 1;
-  else {
-    failed += 1;
-    console.log(`FAILED ${what}`);
-  }
-}
-
-async function section(name, work) {
-  const start = Date.now();
-  try {
-    await work();
-  } catch (error) {
-    expect(false, `${name}: ${error.code ?? error.name}: ${error.message}`);
-  }
-  console.log(`${name}: ${((Date.now() - start) / 1000).toFixed(1)} s`);
-}
-
-async function code(work) {
-  try {
-    await work();
-    return 'no error';
-  } catch (error) {
-    return error.code;
-  }
-}
-
-/** Numbers from a seed, as sums of uniform ones. */
-function normals(seed, count, scale = 1) {
-  let state = seed;
-  const uniform = () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32;
-  };
-  return Float32Array.from({ length: count }, () => scale * 2 * (uniform() + uniform() + uniform() - 1.5));
-}
-
-const floats = (values) => Tensor.from('f32', values);
-function matrix(dtype, seed, rows, columns, scale = 1) {
-  const values = normals(seed, rows * columns, scale);
-  return Tensor.from(dtype, dtype === 'bf16' ? toBf16Array(values) : values, [rows, columns]);
-}
-const targetsOf = (rows, vocab) =>
-  Tensor.from(
-    'i32',
-    Int32Array.from({ length: rows }, (_, t) => (t % 7 === 3 ? -100 : (t * 7919) % vocab)),
-  );
-
-/** Everything on the device; what is no tensor as it is. */
-async function sent(inputs) {
-  const out = {};
-  for (const [name, value] of Object.entries(inputs)) {
-    out[name] = value instanceof Tensor ? await value.to(DEVICE) : value;
-  }
-  return out;
-}
-
-function number(tensor, i) {
-  if (tensor.dtype !== 'bf16') return tensor.data[i];
-  return new Float32Array(new Uint32Array([tensor.data[i] << 16]).buffer)[0];
-}
-
-/** Each tensor of a device's result against the CPU's, by the largest error beside the largest value. */
-async function compare(what, got, expected, allowed) {
-  for (const [name, wanted] of Object.entries(expected)) {
-    if (!(wanted instanceof Tensor)) continue;
-    expect(got[name]?.device === DEVICE, `${what}: ${name} is on ${got[name]?.device}`);
-    const back = await got[name].to('cpu');
-    let worst = 0;
-    let largest = 1e-30;
-    for (let i = 0; i < wanted.size; i++) {
-      const error = Math.abs(number(back, i) - number(wanted, i));
-      worst = error <= worst ? worst : error;
-      largest = Math.max(largest, Math.abs(number(wanted, i)));
-    }
-    expect(
-      worst <= allowed * (1 + largest),
-      `${what}: error of ${name} is ${worst}, beside values up to ${largest}`,
-    );
-    got[name].dispose();
-  }
-}
-
-async function both(what, call, inputs, options, allowed) {
-  const expected = await call(inputs, options);
-  await compare(what, await call(await sent(inputs), options), expected, allowed);
-  return expected;
-}
-
 await section('device', () => {
   const found = cuda();
   console.log(`  ${found.object}: ${found.devices.map(({ name }) => name).join(', ') || found.reason}`);
   expect(found.devices.length > 0, `no device: ${found.reason}`);
 });
-if (failed > 0) {
-  console.log(`${passed} passed, ${failed} failed`);
+if (counts.failed > 0) {
+  console.log(`${counts.passed} passed, ${counts.failed} failed`);
   process.exit(1);
 }
 
@@ -269,53 +189,12 @@ await section('out of memory', async () => {
   );
 });
 
-/** The other process ends with its input. */
-async function withPeer(work) {
-  const peer = spawn(process.env.PYTHON ?? 'python3', [new URL('ipc_peer.py', import.meta.url).pathname]);
-  let said = '';
-  peer.stderr.on('data', (part) => {
-    said += part;
-  });
-  const lines = createInterface({ input: peer.stdout })[Symbol.asyncIterator]();
-  const next = async () => {
-    const { value, done } = await lines.next();
-    if (done) throw new Error(`the other process ended: ${said.trim().split('\n').at(-1)}`);
-    return JSON.parse(value);
-  };
-  try {
-    await work(next, (message) => peer.stdin.write(`${JSON.stringify(message)}\n`));
-  } finally {
-    peer.stdin.end();
-  }
-}
-
 const simulated = cuda().devices[0].name.startsWith('SIMT');
 if (simulated)
   console.log('shared memory: skipped, the kernels run on the host, whose handles end with the process');
 else {
-  await section('memory shared with PyTorch in another process', () =>
-    withPeer(async (next, say) => {
-      const { handle, offset, count } = await next();
-      const bytes = Uint8Array.from(Buffer.from(handle, 'hex'));
-      const theirs = Tensor.fromIpc({ dtype: 'f32', shape: [count], device: DEVICE, handle: bytes, offset });
-      expect(
-        (await theirs.to('cpu')).data.every((x, i) => x === i),
-        'a tensor of PyTorch, read here',
-      );
-      theirs.dispose();
-      const mine = Tensor.alloc('f32', [2048], { device: DEVICE, shareable: true });
-      await mine.copyFrom(floats(Float32Array.from({ length: 2048 }, (_, i) => i)));
-      const shared = mine.ipcHandle();
-      say({ handle: Buffer.from(shared.handle).toString('hex'), offset: shared.offset, count: 2048 });
-      expect((await next()).same, 'a tensor of ours, read there');
-      expect(
-        (await mine.to('cpu')).data.every((x, i) => x === 2 * i),
-        'and written there',
-      );
-      mine.dispose();
-    }),
-  );
+  await section('memory shared with PyTorch in another process', sharedWithPyTorch);
 }
 
-console.log(`${passed} passed, ${failed} failed`);
-process.exit(failed === 0 ? 0 : 1);
+console.log(`${counts.passed} passed, ${counts.failed} failed`);
+process.exit(counts.failed === 0 ? 0 : 1);

@@ -69,9 +69,7 @@ def token_backward(machine, x, targets, forward, dlogp, dentropy=None, transform
     out = machine.poisoned(*x.shape, dtype=x.dtype) if out is None else out
     more = {} if dentropy is None else {"entropy": forward["entropy"], "dentropy": dentropy}
     given = pointers({"logp": forward["logp"], "lse": forward["lse"], "dlogp": dlogp, "dlogits": out, **more})
-    args = lap.TokenLogprobsBackward(
-        **token_fields(x, targets, transform), **given, dlogits_stride=out.stride(0)
-    )
+    args = lap.TokenLogprobsBackward(**token_fields(x, targets, transform), **given, dlogits_stride=out.stride(0))
     machine.cuda.call("token_logprobs_backward", args)
     return out
 

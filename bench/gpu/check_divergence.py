@@ -33,9 +33,7 @@ def compare(checks, machine, name, student, teacher, beta=0.5, transforms=(PLAIN
     got = calls.divergence(machine, kind, student, teacher, beta, transforms)
     bound = 2e-5 * values.abs() + 2e-6
     checks.below(((got.double() - values).abs() - bound).max().item(), 0.0, f"{where}: error beyond its bound")
-    value, out = calls.divergence_with_gradient(
-        machine, kind, student, teacher, beta, transforms, weights=weights
-    )
+    value, out = calls.divergence_with_gradient(machine, kind, student, teacher, beta, transforms, weights=weights)
     checks.below(((value.double() - values).abs() - bound).max().item(), 0.0, f"{where}: value beside gradient")
     error = (out.double() - gradient).abs() - ROUNDING[student.dtype] * gradient.abs()
     if student.dtype == torch.float16:
@@ -76,8 +74,10 @@ def check_masked(checks, machine, quick):
         checks.expect(bool((value[off] == 0).all()), f"{name}: a masked row of NaN gives 0")
         checks.expect(bool((out[off] == 0).all()), f"{name}: and has no gradient")
         checks.expect(not bool(torch.isnan(out).any()), f"{name}: and harms no other")
-        checks.expect(torch.equal(calls.divergence(machine, kind, spoilt_student, spoilt_teacher, mask=mask), clean),
-                      f"{name}: the others are as without the NaN")
+        checks.expect(
+            torch.equal(calls.divergence(machine, kind, spoilt_student, spoilt_teacher, mask=mask), clean),
+            f"{name}: the others are as without the NaN",
+        )
         same = calls.divergence(machine, kind, student, student)
         checks.expect(bool((same == 0).all()), f"{name}: equal rows give exactly 0")
 

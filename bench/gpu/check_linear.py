@@ -81,7 +81,9 @@ def compare(checks, machine, cuda, given, transform, where):
     forward = calls.linear_logprobs(machine, hidden, weight, targets, transform, None, cuda)
     calls.linear_backward(machine, hidden, weight, targets, forward, dlogp, transform, into=into, cuda=cuda)
     error = (into.double() - wanted).norm().item() / (dweight.norm().item() + 1e-30)
-    checks.below(error, bound + 1e-6 * wanted.norm().item() / (dweight.norm().item() + 1e-30), f"{where}: added to dweight")
+    checks.below(
+        error, bound + 1e-6 * wanted.norm().item() / (dweight.norm().item() + 1e-30), f"{where}: added to dweight"
+    )
     return largest
 
 
@@ -142,7 +144,9 @@ def check_repeatable(checks, machine, quick, path):
     for name in plain:
         if path.startswith("wgmma"):
             # Its kernel may leave the logits that are kept to the other products.
-            checks.measured[f"linear {name}, other bits with `kept`, {path}"] = (plain[name] != first[name]).sum().item()
+            checks.measured[f"linear {name}, other bits with `kept`, {path}"] = (
+                (plain[name] != first[name]).sum().item()
+            )
         else:
             checks.expect(torch.equal(plain[name], first[name]), f"{name}: the same bits without `kept`")
     for begin, end in ((0, 1), (2, 7), (shape[0] // 2, shape[0])):

@@ -55,8 +55,11 @@ def gradients(checks, machine, given, forward, dlogp, dentropy, where):
     unit = torch.ones_like(dlogp)
     both = calls.token_with_gradient(machine, x, targets, None, transform)
     checks.below(excess(both["dlogits"], unit), 1.0, where + " unit gradient")
-    checks.below(excess(calls.token_with_gradient(machine, x, targets, dlogp, transform)["dlogits"], dlogp), 1.0,
-                 where + " weighted gradient")
+    checks.below(
+        excess(calls.token_with_gradient(machine, x, targets, dlogp, transform)["dlogits"], dlogp),
+        1.0,
+        where + " weighted gradient",
+    )
     expected = reference.token_logprobs(x, targets, transform)
     rows = {name: both[name] for name in ("logp", "lse", "entropy")}
     check_rows(checks, rows, expected, where + " rows of the unit gradient")
@@ -151,7 +154,9 @@ def check_repeatable(checks, machine, quick):
         for name in first:
             checks.expect(torch.equal(part[name], first[name][begin:end]), f"{name} of rows {begin}..{end} alone")
         part = calls.token_with_gradient(machine, x[begin:end], targets[begin:end], dlogp[begin:end])
-        checks.expect(torch.equal(part["dlogits"], both["dlogits"][begin:end]), f"gradient of rows {begin}..{end} alone")
+        checks.expect(
+            torch.equal(part["dlogits"], both["dlogits"][begin:end]), f"gradient of rows {begin}..{end} alone"
+        )
 
 
 def check_placement(checks, machine, quick):

@@ -16,9 +16,7 @@ def normal(machine, seed, *shape, scale=1.0, dtype=torch.float32):
 
 
 def random_targets(machine, seed, rows, vocab):
-    return torch.randint(
-        0, vocab, (rows,), generator=machine.generator(seed), device=machine.device, dtype=torch.int32
-    )
+    return torch.randint(0, vocab, (rows,), generator=machine.generator(seed), device=machine.device, dtype=torch.int32)
 
 
 def margins(machine, seed, rows):

@@ -176,10 +176,7 @@ class Objective(Struct):
 
 
 class SequenceStats(Struct):
-    _fields_ = [
-        (name, c_double)
-        for name in ("kept", "log_ratio_sum", "ratio_sum", "importance_sum", "behaviour_sum")
-    ]
+    _fields_ = [(name, c_double) for name in ("kept", "log_ratio_sum", "ratio_sum", "importance_sum", "behaviour_sum")]
 
 
 class PolicyLoss(Struct):

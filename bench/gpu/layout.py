@@ -31,7 +31,7 @@ def declared():
 
 
 def program():
-    lines = ['#include <stdio.h>', '#include "lapidary.h"', '#include "lapidary/cuda.h"', "int main(void) {"]
+    lines = ["#include <stdio.h>", '#include "lapidary.h"', '#include "lapidary/cuda.h"', "int main(void) {"]
     for name, struct in lap.STRUCTS.items():
         lines.append(f'printf("{name} %zu\\n", sizeof({name}));')
         for field, _ in struct._fields_:

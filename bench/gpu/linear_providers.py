@@ -1,7 +1,6 @@
 """The library's linear log-probs as providers: forward, and whole steps whose weights come from S of each sequence,
 in chunks of whole sequences."""
 
-
 import torch
 
 import calls

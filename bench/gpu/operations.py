@@ -40,19 +40,37 @@ def token_operations(machine):
 
     all_rows = ("logp", "lse", "entropy", "top1")
     return [
-        Operation("log-probs, entropy", lambda d: [ours.Forward(machine, d, all_rows)], peers_of("entropy"), 1,
-                  target=0.85),
-        Operation("gradient in place, S_i deferred", lambda d: [ours.InPlace(machine, d, "unit", True)],
-                  peers_of("loss"), 2, target=1.9, weights="loss"),
-        Operation("gradient in place, S_i explicit", lambda d: [ours.Explicit(machine, d)], passes=3, target=2.8,
-                  weights="loss"),
+        Operation(
+            "log-probs, entropy", lambda d: [ours.Forward(machine, d, all_rows)], peers_of("entropy"), 1, target=0.85
+        ),
+        Operation(
+            "gradient in place, S_i deferred",
+            lambda d: [ours.InPlace(machine, d, "unit", True)],
+            peers_of("loss"),
+            2,
+            target=1.9,
+            weights="loss",
+        ),
+        Operation(
+            "gradient in place, S_i explicit",
+            lambda d: [ours.Explicit(machine, d)],
+            passes=3,
+            target=2.8,
+            weights="loss",
+        ),
         Operation("log-probs", lambda d: [ours.Forward(machine, d)], peers_of("logp", False), 1),
-        Operation("gradient in place, weights known", lambda d: [ours.InPlace(machine, d, "known")],
-                  peers_of("known", False), 2, weights="known"),
+        Operation(
+            "gradient in place, weights known",
+            lambda d: [ours.InPlace(machine, d, "known")],
+            peers_of("known", False),
+            2,
+            weights="known",
+        ),
         Operation("backward alone, in place", lambda d: [ours.Explicit(machine, d, False)], passes=2, weights="loss"),
         Operation("divergence", lambda d: [ours.Divergence(machine, d, False)], divergence_peers("value"), 2),
-        Operation("divergence with gradient", lambda d: [ours.Divergence(machine, d, True)],
-                  divergence_peers("gradient"), 3),
+        Operation(
+            "divergence with gradient", lambda d: [ours.Divergence(machine, d, True)], divergence_peers("gradient"), 3
+        ),
     ]
 
 
@@ -83,15 +101,20 @@ def linear_operations(machine, contexts):
     return [
         Operation("linear forward", forward, peers_of("logp"), products=1, target=12.5),
         Operation("linear step with S_i", steps(False), peers_of("loss"), products=3, target=38, weights="loss"),
-        Operation("linear step, frozen head", steps(True), peers_of("frozen", False), products=2, target=26,
-                  weights="loss"),
+        Operation(
+            "linear step, frozen head", steps(True), peers_of("frozen", False), products=2, target=26, weights="loss"
+        ),
     ]
 
 
 def loss_operations(machine):
     return [
-        Operation("policy loss, BCPG-NSA", lambda d: [ours.LossOnly(machine, d)],
-                  lambda d, found: [peers.TorchLoss(d, "loss"), peers.TorchLoss(d, "loss", compile=True)], bytes=16)
+        Operation(
+            "policy loss, BCPG-NSA",
+            lambda d: [ours.LossOnly(machine, d)],
+            lambda d, found: [peers.TorchLoss(d, "loss"), peers.TorchLoss(d, "loss", compile=True)],
+            bytes=16,
+        )
     ]
 
 

@@ -23,7 +23,7 @@ cp "$addon" "$into/addon/lapidary.node"
 strip "$into/node" "$into/addon/lapidary.node" || echo "pack.sh: not stripped" >&2
 cp -r dist package.json "$into"
 cp -rL node_modules/bindings node_modules/file-uri-to-path "$into/node_modules"
-cp bench/gpu/addon-check.mjs bench/gpu/ipc_peer.py "$into"
+cp bench/gpu/addon-*.mjs bench/gpu/ipc_peer.py "$into"
 git rev-parse --short HEAD >"$into/revision" 2>/dev/null || true
 
 mkdir -p "$(dirname "$archive")"

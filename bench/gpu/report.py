@@ -115,7 +115,9 @@ def line_of(result, ceilings):
     ms = entry["ms"]
     floor, target = floor_ms(result["work"], ceilings), result.get("target ms")
     share = f"{floor / ms['median']:5.0%}" if floor else "    -"
-    against = f"{peer[0][:13]} {peer[1]['ms']['median']:.3g} ({peer[1]['ms']['median'] / ms['median']:.2f}x)" if peer else "-"
+    against = (
+        f"{peer[0][:13]} {peer[1]['ms']['median']:.3g} ({peer[1]['ms']['median'] / ms['median']:.2f}x)" if peer else "-"
+    )
     goal = "" if target is None else f" target {target}: {'met' if ms['median'] <= target else 'NOT MET'}"
     memory = (entry.get("memory") or {}).get("extra")
     extra = "     -" if memory is None else f"{(memory + entry['memory']['outside']) / 1e9:6.2f}"
@@ -159,11 +161,15 @@ def correctness(report):
 
 def print_report(report, dry):
     if dry:
-        print("DRY RUN: tiny shapes on the host. No figure below is a measurement, and none is written to results.json.")
+        print(
+            "DRY RUN: tiny shapes on the host. No figure below is a measurement, and none is written to results.json."
+        )
     info = report["machine"]
     if "device" in info:
-        print(f"{info['device']['name']}, driver {info['driver']}, nvcc {info['toolkit']}, torch {info['torch']}, "
-              f"commit {info['commit']}{' with changes' if info['changed'] else ''}")
+        print(
+            f"{info['device']['name']}, driver {info['driver']}, nvcc {info['toolkit']}, torch {info['torch']}, "
+            f"commit {info['commit']}{' with changes' if info['changed'] else ''}"
+        )
     print("correctness:")
     for line in correctness(report):
         print(line)

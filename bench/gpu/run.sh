@@ -4,7 +4,7 @@
 #
 #   parts     build tests sanitize ceilings time all (default)
 #   --out D       results.json and logs (default: build/gpu/out)
-#   --quick       small shapes, the library alone; about 2 minutes
+#   --quick       small shapes in the checks, the library alone in the times
 #   --seconds N   all parts together (default 480)
 #   --dry-run     without a GPU: the kernels compiled for the host, tiny shapes, times that mean nothing
 set -uo pipefail

@@ -65,7 +65,9 @@ class Bench:
         torch.cuda.synchronize()
         # What was taken past torch's allocator, by the object itself.
         outside = free - torch.cuda.mem_get_info()[0] - (torch.cuda.memory_reserved() - reserved)
-        given = sum(v.nbytes for k, v in provider.result(0).items() if k in ("dlogits", "dhidden", "dweight", "dstudent"))
+        given = sum(
+            v.nbytes for k, v in provider.result(0).items() if k in ("dlogits", "dhidden", "dweight", "dstudent")
+        )
         in_place = any(v.data_ptr() == w.data_ptr() for v in provider.result(0).values() for w in self.works)
         peak = torch.cuda.max_memory_allocated() - before - (0 if in_place else given)
         return {"extra": peak, "outside": max(0, outside)}
