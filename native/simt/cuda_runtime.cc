@@ -29,7 +29,8 @@ void poison(void* memory, size_t bytes, cudaStream_t stream) {
   simt::enqueue(stream, [=] { std::memset(memory, 0xff, bytes); });
 }
 
-// Counted as free at once, as the pool may give it out again on the same stream; gone when the stream is there.
+// Counted as free at once, as the pool may give it out again on the same stream; gone when the stream is
+// there.
 cudaError_t free_on(void* memory, cudaStream_t stream) {
   const std::lock_guard<std::mutex> lock(guard);
   const auto found = blocks.find(memory);

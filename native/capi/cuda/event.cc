@@ -42,8 +42,9 @@ void lap_cuda_event_destroy(lap_cuda_event* event) {
 }
 
 lap_status lap_cuda_event_record(lap_cuda_context* ctx, lap_cuda_event* event) {
-  return with_event(
-      ctx, event, [&] { return as_status(cudaEventRecord(event->event, ctx->stream), "recording an event"); });
+  return with_event(ctx, event, [&] {
+    return as_status(cudaEventRecord(event->event, ctx->stream), "recording an event");
+  });
 }
 
 lap_status lap_cuda_event_wait(lap_cuda_context* ctx, lap_cuda_event* event) {
