@@ -8,7 +8,7 @@ import { type KernelDefaults, kernelDefaults, libc, variable } from './environme
 
 /** Arguments cross as one plain object; see native/node for what each call reads. */
 export type NativeArguments = Record<string, unknown>;
-type NativeCall = (args: NativeArguments, cancel?: Int32Array) => unknown;
+export type NativeCall = (args: NativeArguments, cancel?: Int32Array) => unknown;
 
 export type KernelCall =
   | 'tokenLogprobs'
@@ -37,7 +37,53 @@ export type NativePolicy = Record<
   NativeCall
 >;
 
-export interface NativeAddon extends Record<KernelCall, NativeCall> {
+/** Device memory, or a range of it. */
+export interface NativeMemory {
+  view(offset: number, bytes: number): NativeMemory;
+  dispose(): void;
+  describe(): { alive: boolean; address: bigint };
+  share(): { handle: Uint8Array; offset: number };
+}
+
+export interface NativeStream {
+  address(): bigint;
+  memory(): { free: number; total: number };
+  trim(): void;
+  dispose(): void;
+}
+
+export interface NativeEvent {
+  record(stream: NativeStream): void;
+  waitOn(stream: NativeStream): void;
+  query(): boolean;
+  elapsed(since: NativeEvent): number;
+  dispose(): void;
+}
+
+/** Pinned memory of an array. */
+export interface NativePin {
+  dispose(): void;
+}
+
+interface NativeCuda
+  extends Record<'cudaUpload' | 'cudaDownload' | 'cudaCopy' | 'cudaSynchronize', NativeCall> {
+  cudaOpen(file: string): {
+    path: string | null;
+    driver?: number;
+    runtime?: number;
+    devices: { name: string; computeCapability: string; multiprocessors: number; memoryBytes: number }[];
+    reason: string;
+  };
+  CudaMemory: new (options: NativeArguments) => NativeMemory;
+  CudaStream: new (device: number) => NativeStream;
+  CudaEvent: new (stream: NativeStream) => NativeEvent;
+  CudaPinned: new (options: NativeArguments) => NativePin;
+  /** Bytes that a device keeps of the logits of so many rows. */
+  cudaKeptBytes(args: NativeArguments): number;
+  addressOf(array: ArrayBufferView): bigint;
+}
+
+export interface NativeAddon extends Record<KernelCall, NativeCall>, NativeCuda {
   configure(options: { threads: number; implementation: string }): void;
   describe(): { implementation: string; threads: number; implementations: string[] };
   /** The CPU by the addon's own look, and for each implementation in the addon whether it can run here. */
@@ -146,7 +192,10 @@ function applyDefaults(native: NativeAddon, defaults: KernelDefaults): void {
   }
 }
 
-const NATIVE_CODES = new Set<string>(['ERR_LAPIDARY_ARGUMENT', 'ERR_LAPIDARY_NATIVE', 'ERR_LAPIDARY_STATE']);
+const NATIVE_CODES = new Set<string>([
+  ...['ERR_LAPIDARY_ARGUMENT', 'ERR_LAPIDARY_NATIVE', 'ERR_LAPIDARY_STATE'],
+  ...['ERR_LAPIDARY_MEMORY', 'ERR_LAPIDARY_DEVICE'],
+]);
 
 /** Names are snake_case in C and camelCase here. */
 function camelCase(name: string): string {
@@ -165,11 +214,26 @@ function translate(error: unknown): unknown {
   return new LapidaryError(code, argument + message.slice(name.length), { cause: error, argument });
 }
 
-/** Runs a native call to its end on this thread. */
+/** Runs native code that is no call with arguments; its errors become LapidaryErrors. */
+export function guarded<T>(run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    throw translate(error);
+  }
+}
+
+/** Frees what was made for a call that has failed: its `place`, where it is on a device. */
+function discard({ place }: NativeArguments): void {
+  (place as { fail(): void } | undefined)?.fail();
+}
+
+/** Runs a native call on this thread: on the CPU to its end, on a device until it is on the stream. */
 export function callSync(call: NativeCall, args: NativeArguments): unknown {
   try {
     return call(args);
   } catch (error) {
+    discard(args);
     throw translate(error);
   }
 }
@@ -201,7 +265,8 @@ function watch(signal: AbortSignal | undefined, cancel: Int32Array): () => void 
 }
 
 /**
- * Runs a native call on the addon's own thread. An abort rejects with `signal.reason`; a call that already runs
+ * Runs a native call on the addon's own thread. On a device the call is put on the stream at once, and that thread only
+ * waits for it: an abort comes too late then, and the promise fulfils. On the CPU an abort rejects with `signal.reason`; a call that already runs
  * stops at its next tile, and the promise settles only then, so the buffers are free once it has. Outputs of an
  * aborted call are unspecified.
  */
@@ -210,12 +275,14 @@ export async function callAsync(
   args: NativeArguments,
   signal: AbortSignal | undefined,
 ): Promise<unknown> {
+  if (signal?.aborted) discard(args);
   signal?.throwIfAborted();
   const cancel = new Int32Array(new SharedArrayBuffer(4));
   const unwatch = watch(signal, cancel);
   try {
     return await call(args, cancel);
   } catch (error) {
+    discard(args);
     if ((error as { code?: string }).code === 'ERR_LAPIDARY_CANCELLED') throw signal?.reason ?? error;
     throw translate(error);
   } finally {

@@ -146,6 +146,17 @@ Napi::Value synchronize(const Napi::CallbackInfo& info) {
   });
 }
 
+// {stream, rows, vocab, dtype}: bytes of the logits that a linear forward keeps on the device.
+Napi::Value kept_bytes(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Arguments in(info[0].As<Napi::Object>(), false);
+  size_t bytes = 0;
+  const Status status = in.cuda()->stream()->on(&CudaObject::linear_logprobs_kept_bytes, in.integer("rows"),
+                                                in.integer("vocab"), dtype_of(in), &bytes);
+  if (!status.ok()) throw to_error(env, status, Where::kDevice);
+  return Napi::Number::New(env, static_cast<double>(bytes));
+}
+
 // addressOf(array): where a typed array's memory is.
 Napi::Value address_of(const Napi::CallbackInfo& info) {
   Napi::Object holder = Napi::Object::New(info.Env());
@@ -169,6 +180,7 @@ void export_cuda(Napi::Env env, Napi::Object exports) {
   exports.Set("cudaDownload", Napi::Function::New(env, download));
   exports.Set("cudaCopy", Napi::Function::New(env, copy));
   exports.Set("cudaSynchronize", Napi::Function::New(env, synchronize));
+  exports.Set("cudaKeptBytes", Napi::Function::New(env, kept_bytes));
   exports.Set("addressOf", Napi::Function::New(env, address_of));
 }
 
