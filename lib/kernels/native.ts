@@ -202,16 +202,21 @@ function camelCase(name: string): string {
   return name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
+/** Messages about an argument's state. */
+const OF_AN_ARGUMENT = /^\w+ (has been disposed of|is still to be)/;
+
 /** Turns an error of the native layer into a LapidaryError; the argument is the first word of its message. */
 function translate(error: unknown): unknown {
   const { code, message } = error as { code?: string; message?: string };
   if (code === undefined || message === undefined || !NATIVE_CODES.has(code)) return error;
   const name = /^[A-Za-z_.]+/.exec(message)?.[0];
-  if (code !== 'ERR_LAPIDARY_ARGUMENT' || name === undefined) {
+  const named = code === 'ERR_LAPIDARY_ARGUMENT' || OF_AN_ARGUMENT.test(message);
+  if (!named || name === undefined) {
     return new LapidaryError(code as LapidaryErrorCode, message, { cause: error });
   }
   const argument = camelCase(name);
-  return new LapidaryError(code, argument + message.slice(name.length), { cause: error, argument });
+  const text = argument + message.slice(name.length);
+  return new LapidaryError(code as LapidaryErrorCode, text, { cause: error, argument });
 }
 
 /** Runs native code that is no call with arguments; its errors become LapidaryErrors. */

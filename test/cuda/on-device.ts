@@ -1,0 +1,94 @@
+import { Tensor } from '../../lib/kernels/tensor.ts';
+import { DEVICE } from './object.ts';
+
+// Imports nothing that a suite replaces: the replacement would wait for itself.
+// The suites of the CPU, run on a device: each function of a module is replaced by one that takes the same host
+// tensors, sends them over, calls the function with those, and brings back what the call wrote.
+
+type AnyFunction = (...args: unknown[]) => unknown;
+
+/** Names of functions that take and give tensors. */
+const CALLS = /^(tokenLogprobs|linearLogprobs|linearPolicyLoss|policyLoss|divergence)/;
+
+function isPlain(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+}
+
+/** The value with every tensor in it replaced. */
+function mapped(value: unknown, replace: (tensor: Tensor) => Tensor): unknown {
+  if (value instanceof Tensor) return replace(value);
+  if (!isPlain(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, mapped(inner, replace)]));
+}
+
+class Crossing {
+  readonly #there = new Map<Tensor, Tensor>();
+  /** False where the call is one of another call's, whose tensors are on the device already. */
+  #ours = true;
+
+  send(args: unknown[]): unknown[] {
+    const over = (tensor: Tensor) => {
+      if (tensor.device !== 'cpu') {
+        this.#ours = false;
+        return tensor;
+      }
+      const known = this.#there.get(tensor) ?? tensor.toSync(DEVICE);
+      this.#there.set(tensor, known);
+      return known;
+    };
+    const sent = args.map((value) => mapped(value, over));
+    return this.#ours ? sent : args;
+  }
+
+  /** Inputs too are compared by whoever holds them: a call that wrote to one would show. */
+  bring(result: unknown): unknown {
+    if (!this.#ours) return result;
+    const back = new Map<Tensor, Tensor>();
+    for (const [here, there] of this.#there) back.set(there, here.copyFromSync(there));
+    const made = mapped(result, (tensor) => {
+      const known = back.get(tensor) ?? tensor.toSync('cpu');
+      back.set(tensor, known);
+      return known;
+    });
+    this.dispose();
+    for (const tensor of back.keys()) tensor.dispose();
+    return made;
+  }
+
+  dispose(): void {
+    for (const tensor of this.#there.values()) tensor.dispose();
+  }
+}
+
+function crossing(call: AnyFunction): AnyFunction {
+  return (...args) => {
+    const way = new Crossing();
+    try {
+      const result = call(...way.send(args));
+      return result instanceof Promise ? result.then((value) => way.bring(value)) : way.bring(result);
+    } catch (error) {
+      way.dispose();
+      throw error;
+    }
+  };
+}
+
+/** A module of lib/kernels whose calls run on the device. */
+export function onDevice<M extends object>(module: M): M {
+  const entries = Object.entries(module).map(([name, value]) => [
+    name,
+    CALLS.test(name) && typeof value === 'function' ? crossing(value as AnyFunction) : value,
+  ]);
+  return Object.fromEntries(entries) as M;
+}
+
+/** test/kernels/compare.ts with the device in place of the CPU's instruction sets. */
+export function comparing<M extends { FLOAT_TYPES?: readonly string[] }>(module: M): M {
+  const { FLOAT_TYPES = [] } = module;
+  return {
+    ...module,
+    IMPLEMENTATIONS: ['cuda'],
+    VARIANTS: FLOAT_TYPES.map((dtype) => ({ implementation: 'cuda', dtype })),
+    use: () => {},
+  };
+}
