@@ -2,6 +2,7 @@
 // from memory once: lse of both sides, the value and the gradient are passes over a row that the cache holds.
 #include "cpu/divergence.h"
 
+#include <cmath>
 #include <cstring>
 
 #include "cpu/element.h"
@@ -9,19 +10,6 @@
 
 namespace lapidary {
 namespace {
-
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-
-double lse_of(const Implementation& cpu, const LogitRow& row, int64_t vocab) {
-  const LogitStats stats = cpu.logit_stats(row, 0, vocab, false);
-  if (!(stats.sum > 0) || !std::isfinite(stats.max)) return kNan;
-  return stats.max + std::log(stats.sum);
-}
-
-void split(double value, float* high, float* low) {
-  *high = static_cast<float>(value);
-  *low = static_cast<float>(value - *high);
-}
 
 template <class Args>
 DivergenceRow row_of(const Implementation& cpu, const Args& args, int64_t t) {
@@ -34,11 +22,8 @@ DivergenceRow row_of(const Implementation& cpu, const Args& args, int64_t t) {
                           args.teacher_dtype, args.teacher_transform, t);
   row.kind = args.kind;
   row.beta = args.beta;
-  const double student_lse = lse_of(cpu, row.student, args.vocab);
-  const double teacher_lse = lse_of(cpu, row.teacher, args.vocab);
-  split(student_lse * row.student.temperature, &row.student_high, &row.student_low);
-  split(teacher_lse * row.teacher.temperature, &row.teacher_high, &row.teacher_low);
-  split((student_lse - teacher_lse) * row.student.temperature, &row.gap_high, &row.gap_low);
+  set_lse(&row, softmax_lse(cpu.logit_stats(row.student, 0, args.vocab, false)),
+          softmax_lse(cpu.logit_stats(row.teacher, 0, args.vocab, false)));
   return row;
 }
 
@@ -72,14 +57,11 @@ Status divergence_with_gradient(ThreadPool& pool, const Implementation& cpu,
       const DivergenceSums sums = cpu.divergence_sums(row, args.vocab);
       args.value[t] = static_cast<float>(sums.value);
       if (weight != 0.f && std::isnan(sums.value)) {
-        for (int64_t v = 0; v < args.vocab; ++v)
-          store_element(out, args.student_dtype, v, static_cast<float>(kNan));
+        for (int64_t v = 0; v < args.vocab; ++v) store_element(out, args.student_dtype, v, std::nanf(""));
         return;
       }
       if (weight != 0.f) {
-        const double centre = sums.first / sums.weight;
-        row.centre = static_cast<float>(std::isfinite(centre) ? centre : kNan);
-        row.scale = weight / row.student.temperature;
+        set_gradient(&row, sums, weight);
         return cpu.divergence_gradient(row, args.vocab, out);
       }
     }

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "lapidary.h"
+#include "objective/divergence_row.h"
 #include "objective/logit_row.h"
 
 namespace lapidary {
@@ -48,23 +49,6 @@ struct StripGradient {
   StripLanes lanes;
   float offset[kMaxStrip], factor[kMaxStrip];
   float softcap;
-};
-
-// A row of the student and one of the teacher. lse comes times the temperature, as the sum of two floats, and
-// so does the difference of the two where the rows are transformed alike.
-struct DivergenceRow {
-  LogitRow student, teacher;
-  lap_divergence_kind kind;
-  float beta;
-  float student_high, student_low, teacher_high, teacher_low;
-  float gap_high, gap_low;  // (lse_student - lse_teacher) * temperature
-  // Of the gradient: `centre` is the mean that makes its entries add up to 0, `scale` multiplies them.
-  float centre, scale;
-};
-
-// centre = first / weight.
-struct DivergenceSums {
-  double value, first, weight;
 };
 
 struct AdamwStep {

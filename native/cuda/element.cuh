@@ -78,6 +78,45 @@ struct Group {
   }
 };
 
+// The 16 bytes that begin `past` bytes into `low`, of two neighbouring words of 16.
+__device__ __forceinline__ uint4 straddle(uint4 low, uint4 high, int past) {
+  if ((past & 8) != 0) {
+    low = make_uint4(low.z, low.w, high.x, high.y);
+    high = make_uint4(high.z, high.w, 0, 0);
+  }
+  if ((past & 4) != 0) {
+    low = make_uint4(low.y, low.z, low.w, high.x);
+    high.x = high.y;
+  }
+  if ((past & 2) != 0) {
+    low = make_uint4(low.x >> 16 | low.y << 16, low.y >> 16 | low.z << 16, low.z >> 16 | low.w << 16,
+                     low.w >> 16 | high.x << 16);
+  }
+  return low;
+}
+
+template <class Storage>
+__device__ __forceinline__ int bytes_past(const Storage* address) {
+  return static_cast<int>(reinterpret_cast<uintptr_t>(address) % 16);
+}
+
+// A group from anywhere: `past` is bytes_past(from), the same for all threads. Only an `inner` one, which has
+// a whole group of the row before and after it, may look at the 16 bytes on both sides of a boundary.
+template <lap_dtype kType>
+__device__ __forceinline__ Group<kType> load_group(const typename Element<kType>::Storage* from, int past,
+                                                   bool inner, bool is_last = true) {
+  if (past == 0) return Group<kType>::load(from, is_last);
+  Group<kType> group;
+  if (inner) {
+    const auto* words = reinterpret_cast<const uint4*>(reinterpret_cast<const char*>(from) - past);
+    group.raw = straddle(words[0], words[1], past);
+  } else {
+#pragma unroll
+    for (int i = 0; i < Element<kType>::kGroup; ++i) group.each[i] = from[i];
+  }
+  return group;
+}
+
 // A row as single elements up to the first 16-byte boundary, whole groups, and single elements again.
 struct RowParts {
   int64_t head, groups, tail_begin, count;

@@ -61,9 +61,8 @@ struct ThreadStats {
   }
 };
 
-template <int kCount, bool kCapped, bool kWeighted>
-__device__ __forceinline__ void add_values(float (&x)[kCount], int64_t index,
-                                           const Transform<kCapped>& transform,
+template <int kCount, bool kWeighted, class AnyTransform>
+__device__ __forceinline__ void add_values(float (&x)[kCount], int64_t index, const AnyTransform& transform,
                                            ThreadStats<kWeighted>* stats) {
   float largest = -INFINITY;
   bool nothing = true;
@@ -94,7 +93,7 @@ __device__ __forceinline__ void add_group(Group<kType> group, int64_t begin, int
     for (int i = 0; i < E::kGroup; ++i)
       if (i == place) x[i] = -INFINITY;
   }
-  add_values<E::kGroup, kCapped, kWeighted>(x, begin, transform, stats);
+  add_values<E::kGroup>(x, begin, transform, stats);
 }
 
 template <lap_dtype kType, bool kCapped, bool kWeighted, bool kLast>
@@ -106,7 +105,7 @@ __device__ __forceinline__ ThreadStats<kWeighted> thread_stats(const typename El
   ThreadStats<kWeighted> stats;
   const auto add_one = [&](int64_t i) {
     float x[1] = {i == target ? -INFINITY : E::load(row[i])};
-    add_values<1, kCapped, kWeighted>(x, i, transform, &stats);
+    add_values<1>(x, i, transform, &stats);
   };
   for (int64_t i = threadIdx.x; i < parts.head; i += blockDim.x) add_one(i);
   const auto* body = row + parts.head;
@@ -137,23 +136,19 @@ struct StatsScratch {
   int64_t tops[kMaxWarps];
 };
 
-// The row's statistics in terms of z, for every thread of the block.
-template <lap_dtype kType, bool kCapped, bool kWeighted, bool kLast>
-__device__ __forceinline__ LogitStats block_stats(const LogitRow& row, int64_t count, int64_t target,
-                                                  bool want_top, StatsScratch* scratch) {
-  const auto* data = static_cast<const typename Element<kType>::Storage*>(row.data);
-  const Transform<kCapped> transform = transform_of<kCapped>(row);
-  ThreadStats<kWeighted> own = thread_stats<kType, kCapped, kWeighted, kLast>(data, count, target, transform);
+// What all threads found together, in terms of z.
+template <bool kWeighted>
+__device__ __forceinline__ LogitStats join_stats(ThreadStats<kWeighted> own, float scale, float temperature,
+                                                 bool want_top, StatsScratch* scratch) {
   const float thread_max = own.max;
   const float top = block_reduce(thread_max, scratch->maxima, [](float a, float b) { return fmaxf(a, b); });
   const int64_t thread_top = own.top;
-  if (top > own.max) own.raise(top, -1, transform.scale);
+  if (top > own.max) own.raise(top, -1, scale);
   LogitStats stats;
-  stats.max = static_cast<double>(top) / row.temperature;
+  stats.max = static_cast<double>(top) / temperature;
   stats.sum = block_reduce(static_cast<double>(own.sum), scratch->sums, Add());
   stats.weighted =
-      kWeighted ? block_reduce(static_cast<double>(own.weighted), scratch->weighted, Add()) / row.temperature
-                : 0;
+      kWeighted ? block_reduce(static_cast<double>(own.weighted), scratch->weighted, Add()) / temperature : 0;
   stats.top_block = -1;
   if (want_top) {
     const int64_t place = thread_max == top && thread_top >= 0 ? thread_top : INT64_MAX;
@@ -162,6 +157,16 @@ __device__ __forceinline__ LogitStats block_stats(const LogitRow& row, int64_t c
     stats.top_block = first == INT64_MAX ? -1 : first;
   }
   return stats;
+}
+
+// The row's statistics, for every thread of the block.
+template <lap_dtype kType, bool kCapped, bool kWeighted, bool kLast>
+__device__ __forceinline__ LogitStats block_stats(const LogitRow& row, int64_t count, int64_t target,
+                                                  bool want_top, StatsScratch* scratch) {
+  const auto* data = static_cast<const typename Element<kType>::Storage*>(row.data);
+  const Transform<kCapped> transform = transform_of<kCapped>(row);
+  const auto own = thread_stats<kType, kCapped, kWeighted, kLast>(data, count, target, transform);
+  return join_stats(own, transform.scale, row.temperature, want_top, scratch);
 }
 
 }  // namespace lapidary::cuda

@@ -20,6 +20,11 @@ size_t from_environment(const char* name, size_t otherwise) {
   return text == nullptr ? otherwise : static_cast<size_t>(std::strtoull(text, nullptr, 10));
 }
 size_t total_memory() { return from_environment("LAPIDARY_SIMT_MEMORY", size_t{4} << 30); }
+bool has_clusters() { return from_environment("LAPIDARY_SIMT_CAPABILITY", 90) >= 90; }
+int shared_per_multiprocessor() { return (has_clusters() ? 228 : 164) << 10; }
+int shared_per_block() { return shared_per_multiprocessor() - (1 << 10); }
+std::map<const void*, int>& dynamic_limits = *new std::map<const void*, int>;
+
 int device_count() { return static_cast<int>(from_environment("LAPIDARY_SIMT_DEVICES", 1)); }
 
 cudaError_t fail(cudaError_t error) { return last = error; }
@@ -101,10 +106,35 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   if (device < 0 || device >= device_count()) return fail(cudaErrorInvalidDevice);
   *properties = {};
   std::snprintf(properties->name, sizeof properties->name, "SIMT shim on the host");
-  properties->major = 8;
+  properties->major = has_clusters() ? 9 : 8;
   properties->multiProcessorCount = 2;
   properties->totalGlobalMem = total_memory();
-  properties->sharedMemPerBlockOptin = 160 << 10;
+  properties->sharedMemPerBlockOptin = static_cast<size_t>(shared_per_block());
+  return cudaSuccess;
+}
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
+  switch (attribute) {
+    case cudaDevAttrMultiProcessorCount:
+      *value = 2;
+      break;
+    case cudaDevAttrComputeCapabilityMajor:
+      *value = has_clusters() ? 9 : 8;
+      break;
+    case cudaDevAttrComputeCapabilityMinor:
+      *value = 0;
+      break;
+    case cudaDevAttrMaxSharedMemoryPerMultiprocessor:
+      *value = shared_per_multiprocessor();
+      break;
+    case cudaDevAttrMaxSharedMemoryPerBlockOptin:
+      *value = shared_per_block();
+      break;
+    case cudaDevAttrReservedSharedMemoryPerBlock:
+      *value = 1 << 10;
+      break;
+    default:
+      return fail(cudaErrorInvalidValue);
+  }
   return cudaSuccess;
 }
 cudaError_t cudaDriverGetVersion(int* version) {
@@ -211,3 +241,23 @@ cudaError_t cudaIpcOpenMemHandle(void** memory, cudaIpcMemHandle_t handle, unsig
 cudaError_t cudaIpcCloseMemHandle(void*) { return cudaSuccess; }
 
 }  // extern "C"
+
+cudaError_t simt_set_attribute(const void* kernel, cudaFuncAttribute attribute, int value) {
+  if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize) return cudaSuccess;
+  if (value > shared_per_block()) return fail(cudaErrorInvalidValue);
+  const std::lock_guard<std::mutex> lock(guard);
+  dynamic_limits[kernel] = value;
+  return cudaSuccess;
+}
+unsigned simt_checked_cluster(const void* kernel, const cudaLaunchConfig_t* config) {
+  const std::lock_guard<std::mutex> lock(guard);
+  const auto limit = dynamic_limits.find(kernel);
+  const size_t most = limit == dynamic_limits.end() ? 48 << 10 : static_cast<size_t>(limit->second);
+  unsigned cluster = 1;
+  for (unsigned i = 0; i < config->numAttrs; ++i) {
+    if (config->attrs[i].id == cudaLaunchAttributeClusterDimension)
+      cluster = config->attrs[i].val.clusterDim.x;
+  }
+  const bool allowed = cluster == 1 || (has_clusters() && cluster <= 8);
+  return allowed && config->dynamicSmemBytes <= most && config->gridDim.x % cluster == 0 ? cluster : 0;
+}

@@ -1,7 +1,8 @@
 // The part of the CUDA runtime that Lapidary calls, for kernels that run on the host (simt.h): device memory
 // is the host's, and a stream does its work at the call, or later (stream.h). One device, or as many as
 // LAPIDARY_SIMT_DEVICES says, whose memory together has a limit (LAPIDARY_SIMT_MEMORY, bytes; default 4 GiB),
-// so that running out of it can be tested.
+// so that running out of it can be tested. LAPIDARY_SIMT_CAPABILITY (80, 90; default 90) is the compute
+// capability whose limits a device has, so that what is chosen by them can be tested.
 #pragma once
 
 #include "simt/simt.h"
@@ -25,7 +26,36 @@ enum cudaMemcpyKind {
   cudaMemcpyDeviceToDevice = 3,
   cudaMemcpyDefault = 4
 };
-enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
+enum cudaFuncAttribute {
+  cudaFuncAttributeMaxDynamicSharedMemorySize = 8,
+  cudaFuncAttributePreferredSharedMemoryCarveout = 9
+};
+constexpr int cudaSharedmemCarveoutMaxShared = 100;
+enum cudaDeviceAttr {
+  cudaDevAttrMultiProcessorCount = 16,
+  cudaDevAttrComputeCapabilityMajor = 75,
+  cudaDevAttrComputeCapabilityMinor = 76,
+  cudaDevAttrMaxSharedMemoryPerMultiprocessor = 81,
+  cudaDevAttrMaxSharedMemoryPerBlockOptin = 97,
+  cudaDevAttrReservedSharedMemoryPerBlock = 111
+};
+enum cudaLaunchAttributeID { cudaLaunchAttributeClusterDimension = 4 };
+union cudaLaunchAttributeValue {
+  struct {
+    unsigned x, y, z;
+  } clusterDim;
+};
+struct cudaLaunchAttribute {
+  cudaLaunchAttributeID id;
+  cudaLaunchAttributeValue val;
+};
+struct cudaLaunchConfig_t {
+  dim3 gridDim, blockDim;
+  size_t dynamicSmemBytes;
+  cudaStream_t stream;
+  cudaLaunchAttribute* attrs;
+  unsigned numAttrs;
+};
 enum cudaMemPoolAttr { cudaMemPoolAttrReleaseThreshold = 4 };
 
 constexpr unsigned cudaStreamNonBlocking = 1, cudaEventDisableTiming = 2, cudaHostAllocDefault = 0;
@@ -49,6 +79,7 @@ cudaError_t cudaGetLastError(void);
 cudaError_t cudaPeekAtLastError(void);
 cudaError_t cudaGetDeviceCount(int* count);
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device);
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device);
 cudaError_t cudaDriverGetVersion(int* version);
 cudaError_t cudaRuntimeGetVersion(int* version);
 cudaError_t cudaSetDevice(int device);
@@ -88,13 +119,43 @@ cudaError_t cudaIpcOpenMemHandle(void** memory, cudaIpcMemHandle_t handle, unsig
 cudaError_t cudaIpcCloseMemHandle(void* memory);
 }
 
+namespace simt {
+
+// Puts a launch on the stream; `cluster` blocks that follow each other along x run together.
+void launch_on(cudaStream_t stream, dim3 grid, dim3 block, unsigned cluster, size_t shared_bytes,
+               std::function<void()> kernel);
+
+}  // namespace simt
+
+// Keeps how much dynamic shared memory was asked for, as launches hold kernels to it.
+cudaError_t simt_set_attribute(const void* kernel, cudaFuncAttribute attribute, int value);
+// The blocks of a cluster, or 0 where the device would refuse the launch.
+unsigned simt_checked_cluster(const void* kernel, const cudaLaunchConfig_t* config);
+
 template <class Kernel>
-cudaError_t cudaFuncSetAttribute(Kernel, cudaFuncAttribute, int) {
+cudaError_t cudaFuncSetAttribute(Kernel kernel, cudaFuncAttribute attribute, int value) {
+  return simt_set_attribute(reinterpret_cast<const void*>(kernel), attribute, value);
+}
+// Few, so that blocks take several rows.
+template <class Kernel>
+cudaError_t cudaOccupancyMaxActiveClusters(int* clusters, Kernel kernel, const cudaLaunchConfig_t* config) {
+  const bool fits = simt_checked_cluster(reinterpret_cast<const void*>(kernel), config) > 0;
+  *clusters = fits ? 2 : 0;
+  return cudaSuccess;
+}
+template <class Kernel>
+cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, Kernel, int, size_t) {
+  *blocks = 1;
+  return cudaSuccess;
+}
+template <class... Parameters, class... Given>
+cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(Parameters...),
+                               Given&&... given) {
+  const unsigned cluster = simt_checked_cluster(reinterpret_cast<const void*>(kernel), config);
+  if (cluster == 0) return cudaErrorInvalidValue;
+  simt::launch_on(config->stream, config->gridDim, config->blockDim, cluster, config->dynamicSmemBytes,
+                  simt::bind_arguments(kernel, std::forward<Given>(given)...));
   return cudaSuccess;
 }
 
-namespace simt {
-
-void launch_on(cudaStream_t stream, dim3 grid, dim3 block, size_t shared_bytes, std::function<void()> kernel);
-
-}  // namespace simt
+#include "simt/hopper.h"

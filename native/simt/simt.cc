@@ -16,6 +16,7 @@ namespace simt {
 
 Position position{};
 void* dynamic_shared = nullptr;
+size_t dynamic_shared_bytes = 0;
 
 namespace {
 
@@ -79,6 +80,7 @@ void prepare(Context* context, char* stack, void (*entry)()) {
 struct Fiber {
   Context context;
   uint3 thread;
+  int rank;  // of the block in its cluster
   bool ended;
   Wait wait;
   int source;
@@ -87,11 +89,14 @@ struct Fiber {
 
 std::mutex one_launch;
 // Never destroyed: a process may end while a stream still works.
-std::vector<Fiber>& fibers = *new std::vector<Fiber>;
+std::vector<Fiber>& fibers = *new std::vector<Fiber>;  // of one block after the other
 char* stacks = nullptr;
 size_t stack_count = 0;
 Context scheduler;
 int running = 0;
+uint64_t changes = 0;
+uint3 first_block;                                            // of the cluster
+std::vector<void*>& shared_memory = *new std::vector<void*>;  // of each block
 const std::function<void()>* body = nullptr;
 
 void fiber_entry() {
@@ -117,19 +122,27 @@ void run(int index) {
   Fiber& fiber = fibers[index];
   running = index;
   position.thread = fiber.thread;
+  position.block = {first_block.x + static_cast<unsigned>(fiber.rank), first_block.y, first_block.z};
+  dynamic_shared = shared_memory[static_cast<size_t>(fiber.rank)];
   fiber.wait = Wait::kNone;
   change(&scheduler, &fiber.context);
+}
+
+bool is_ready(const Fiber& fiber) {
+  return !fiber.ended && (fiber.wait == Wait::kNone || fiber.wait == Wait::kYield);
 }
 
 // Where every live lane of the warp waits for the others: hands out the values. True if lanes may go on.
 bool release_warp(int first, int end) {
   Wait kind = Wait::kNone;
+  for (int i = first; i < end; ++i)
+    if (!fibers[i].ended && fibers[i].wait == Wait::kYield) return false;
   for (int i = first; i < end; ++i) {
     if (fibers[i].ended) continue;
     if (kind == Wait::kNone) kind = fibers[i].wait;
     if (fibers[i].wait != kind) stuck("lanes of a warp wait for different things", i);
   }
-  if (kind == Wait::kNone || kind == Wait::kBlock) return false;
+  if (kind == Wait::kNone || kind == Wait::kBlock || kind == Wait::kCluster) return false;
   uint64_t values[kLanes] = {}, ballot = 0;
   for (int i = first; i < end; ++i) {
     if (fibers[i].ended) continue;
@@ -145,30 +158,57 @@ bool release_warp(int first, int end) {
       if (source >= end || fibers[source].ended) stuck("a shuffle reads a lane that is not there", i);
       fiber.value = values[fiber.source];
     }
+    fiber.wait = Wait::kNone;
   }
   return true;
 }
 
-void run_block(int threads) {
-  for (bool alive = true; alive;) {
-    alive = false;
-    int waiting = 0, ended = 0;
-    for (int first = 0; first < threads; first += kLanes) {
-      const int end = std::min(threads, first + kLanes);
-      do {
-        for (int i = first; i < end; ++i)
-          if (!fibers[i].ended) run(i);
-      } while (release_warp(first, end));
-      for (int i = first; i < end; ++i) {
-        if (fibers[i].ended)
-          ++ended;
-        else
-          ++waiting;
-      }
+void run_warp(int first, int end) {
+  do {
+    for (int i = first; i < end; ++i)
+      if (is_ready(fibers[i])) run(i);
+  } while (release_warp(first, end));
+}
+
+// Lets threads from `first` on go on if all wait for this barrier.
+bool release_barrier(int first, int end, Wait kind) {
+  int ended = 0;
+  for (int i = first; i < end; ++i) {
+    if (!fibers[i].ended && fibers[i].wait != kind) return false;
+    ended += fibers[i].ended;
+  }
+  if (ended == end - first) return false;
+  if (ended > 0) stuck("a thread ended while others wait at a barrier", first);
+  for (int i = first; i < end; ++i) fibers[i].wait = Wait::kNone;
+  return true;
+}
+
+void run_cluster(int threads, int blocks) {
+  const int count = threads * blocks;
+  const auto is_alive = [](const Fiber& fiber) { return !fiber.ended; };
+  while (std::any_of(fibers.begin(), fibers.end(), is_alive)) {
+    const uint64_t before = changes;
+    bool moved = false;
+    for (int block = 0; block < count; block += threads) {
+      const int end = block + threads;
+      for (int first = block; first < end; first += kLanes) run_warp(first, std::min(end, first + kLanes));
+      moved = release_barrier(block, end, Wait::kBlock) || moved;
     }
-    // All that live are at the block's barrier now.
-    alive = waiting > 0;
-    if (waiting > 0 && ended > 0) stuck("a thread ended while others wait at a barrier", 0);
+    moved = release_barrier(0, count, Wait::kCluster) || moved || changes != before;
+    if (!moved && std::any_of(fibers.begin(), fibers.end(), is_alive))
+      stuck("threads wait for what nobody changes", 0);
+  }
+}
+
+void make_fibers(int threads, int count, dim3 block) {
+  for (int i = 0; i < count; ++i) {
+    const unsigned u = static_cast<unsigned>(i % threads);
+    Fiber& fiber = fibers[static_cast<size_t>(i)];
+    fiber.thread = {u % block.x, u / block.x % block.y, u / (block.x * block.y)};
+    fiber.rank = i / threads;
+    fiber.ended = false;
+    fiber.wait = Wait::kNone;
+    prepare(&fiber.context, stacks + static_cast<size_t>(i) * kStackBytes, fiber_entry);
   }
 }
 
@@ -196,34 +236,45 @@ uint64_t exchange(Wait kind, uint64_t value, int source) {
 }
 
 void block_barrier() { wait_for(Wait::kBlock); }
+void cluster_barrier() { wait_for(Wait::kCluster); }
+unsigned cluster_rank() { return static_cast<unsigned>(fibers[running].rank); }
+unsigned cluster_size() { return static_cast<unsigned>(shared_memory.size()); }
+void* shared_of(unsigned rank) { return shared_memory.at(rank); }
+void* map_shared(void* own, unsigned rank) {
+  return static_cast<char*>(shared_of(rank)) + (static_cast<char*>(own) - static_cast<char*>(dynamic_shared));
+}
+int thread_index() { return running; }
+void yield() { wait_for(Wait::kYield); }
+void note_progress() { ++changes; }
 int lane() { return running % kLanes; }
 
-void launch(dim3 grid, dim3 block, size_t shared_bytes, const std::function<void()>& kernel) {
+void launch_clusters(dim3 grid, dim3 block, unsigned cluster, size_t shared_bytes,
+                     const std::function<void()>& kernel) {
   const std::lock_guard<std::mutex> lock(one_launch);
   const int threads = static_cast<int>(block.x * block.y * block.z);
-  make_stacks(static_cast<size_t>(threads));
-  fibers.assign(static_cast<size_t>(threads), Fiber{});
-  void* shared = std::aligned_alloc(128, (shared_bytes + 127) / 128 * 128 + 128);
-  dynamic_shared = shared;
+  const int blocks = static_cast<int>(cluster), count = threads * blocks;
+  make_stacks(static_cast<size_t>(count));
+  fibers.assign(static_cast<size_t>(count), Fiber{});
+  if (cluster > 1 && (threads % kLanes != 0 || grid.x % cluster != 0))
+    stuck("a grid or block that clusters do not divide", 0);
+  for (int i = 0; i < blocks; ++i)
+    shared_memory.push_back(std::aligned_alloc(128, (shared_bytes + 127) / 128 * 128 + 128));
+  dynamic_shared_bytes = shared_bytes;
   body = &kernel;
   position.grid_size = grid;
   position.block_size = block;
   for (unsigned z = 0; z < grid.z; ++z) {
     for (unsigned y = 0; y < grid.y; ++y) {
-      for (unsigned x = 0; x < grid.x; ++x) {
-        position.block = {x, y, z};
-        for (int i = 0; i < threads; ++i) {
-          const unsigned u = static_cast<unsigned>(i);
-          fibers[i].thread = {u % block.x, u / block.x % block.y, u / (block.x * block.y)};
-          fibers[i].ended = false;
-          prepare(&fibers[i].context, stacks + static_cast<size_t>(i) * kStackBytes, fiber_entry);
-        }
-        run_block(threads);
+      for (unsigned x = 0; x < grid.x; x += cluster) {
+        first_block = {x, y, z};
+        make_fibers(threads, count, block);
+        run_cluster(threads, blocks);
       }
     }
   }
   dynamic_shared = nullptr;
-  std::free(shared);
+  for (void* memory : shared_memory) std::free(memory);
+  shared_memory.clear();
 }
 
 }  // namespace simt

@@ -1,11 +1,12 @@
 // CUDA C++ on the host, for tests: a small SIMT machine that runs the kernel sources as they are. Every
 // thread of a block is a fiber; a warp runs until all of its lanes wait (shuffle, vote, barrier) or have
 // ended, then the next one does, so warps drift as far apart as the barriers let them and a barrier that was
-// left out shows. One block at a time, one launch at a time. A barrier that not all lanes reach is reported
-// and ends the process.
+// left out shows. One cluster of blocks at a time, one launch at a time. A barrier that not all lanes reach
+// is reported and ends the process. The blocks of a cluster have dynamic shared memory of their own, but
+// static shared memory is one variable for all of them: kernels for clusters use the former only.
 //
-// Not covered: tensor cores, bulk copies, clusters, inline PTX, the memory model, speed, the rounding of fast
-// maths.
+// Not covered: tensor cores and bulk copies but for those of hopper.h, other inline PTX, the memory model,
+// speed, the rounding of fast maths.
 #pragma once
 
 #include <cmath>
@@ -49,17 +50,32 @@ struct Position {
 };
 extern Position position;
 extern void* dynamic_shared;
+extern size_t dynamic_shared_bytes;
 
-enum class Wait : uint8_t { kNone, kShuffle, kBallot, kWarp, kBlock };
+enum class Wait : uint8_t { kNone, kShuffle, kBallot, kWarp, kBlock, kCluster, kYield };
 
 // Gives `value` to the lanes that ask for it and returns that of lane `source`, once all lanes of the warp
 // are here.
 uint64_t exchange(Wait kind, uint64_t value, int source);
 void block_barrier();
+void cluster_barrier();
+// The running block among those of its cluster, and their dynamic shared memory.
+unsigned cluster_rank();
+unsigned cluster_size();
+void* shared_of(unsigned rank);
+// What lies at `own` of this block's dynamic shared memory, in that of block `rank`.
+void* map_shared(void* own, unsigned rank);
+// The running thread among those of its cluster.
+int thread_index();
+// Lets the other warps run: for a thread that polls what they change. Whoever changes it says so, or else a
+// block in which all only poll is reported.
+void yield();
+void note_progress();
 int lane();
 
-// Runs `kernel` once per thread of every block.
-void launch(dim3 grid, dim3 block, size_t shared_bytes, const std::function<void()>& kernel);
+// Runs `kernel` once per thread of every block; `cluster` blocks that follow each other along x run together.
+void launch_clusters(dim3 grid, dim3 block, unsigned cluster, size_t shared_bytes,
+                     const std::function<void()>& kernel);
 
 template <class... Parameters, class... Given>
 std::function<void()> bind_arguments(void (*kernel)(Parameters...), Given&&... given) {
@@ -88,10 +104,11 @@ T shuffle(T value, int source) {
 #define __shared__ static
 #define __restrict__ __restrict
 
-#define threadIdx (simt::position.thread)
-#define blockIdx (simt::position.block)
-#define blockDim (simt::position.block_size)
-#define gridDim (simt::position.grid_size)
+// No macros: structs of the runtime have members of these names.
+inline const uint3& threadIdx = simt::position.thread;
+inline const uint3& blockIdx = simt::position.block;
+inline const dim3& blockDim = simt::position.block_size;
+inline const dim3& gridDim = simt::position.grid_size;
 constexpr int warpSize = 32;
 
 inline void __syncthreads() { simt::block_barrier(); }

@@ -110,9 +110,10 @@ void enqueue(cudaStream_t stream, std::function<void()> work) {
   stream->put(std::move(work));
 }
 
-void launch_on(cudaStream_t stream, dim3 grid, dim3 block, size_t shared_bytes,
+void launch_on(cudaStream_t stream, dim3 grid, dim3 block, unsigned cluster, size_t shared_bytes,
                std::function<void()> kernel) {
-  enqueue(stream, [=, kernel = std::move(kernel)] { launch(grid, block, shared_bytes, kernel); });
+  enqueue(stream,
+          [=, kernel = std::move(kernel)] { launch_clusters(grid, block, cluster, shared_bytes, kernel); });
 }
 
 void drain() {

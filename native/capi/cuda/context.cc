@@ -2,6 +2,8 @@
 
 #include <cstdio>
 
+#include "cuda/linear_wgmma.h"
+
 using namespace lapidary;
 using cuda::as_status;
 using cuda::guarded;
@@ -73,6 +75,7 @@ lap_status lap_cuda_context_create(int32_t device, void* stream, lap_cuda_contex
     delete made;
     return error == cudaErrorMemoryAllocation ? LAP_OUT_OF_MEMORY : LAP_DEVICE_ERROR;
   }
+  made->head_kernel = cuda::chosen_head_kernel(device);
   *out = made;
   return LAP_OK;
 }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/status.h"
+#include "cuda/head_block.h"
 #include "lapidary/cuda.h"
 
 struct lap_cuda_context {
@@ -15,6 +16,7 @@ struct lap_cuda_context {
   cudaStream_t stream;
   bool owns_stream;
   std::string error;
+  lapidary::cuda::HeadKernel head_kernel = lapidary::cuda::HeadKernel::kNone;  // see linear_wgmma.h
 };
 
 namespace lapidary::cuda {

@@ -133,7 +133,11 @@ LAP_API lap_status lap_cuda_policy_loss_reduce(lap_cuda_context* ctx, const lap_
 LAP_API lap_status lap_cuda_policy_loss_map(lap_cuda_context* ctx, const lap_policy_loss_args* args);
 LAP_API lap_status lap_cuda_policy_loss(lap_cuda_context* ctx, const lap_policy_loss_args* args);
 
-/* `kept` is laid out otherwise than the CPU's, and its size depends on the element type. */
+/* LAPIDARY_CUDA_HEAD, read when a context is created, chooses how the forward multiplies where the device
+ * has compute capability 9.0: "wgmma" or "wgmma2" for a kernel of our own with tensor instructions, alone or
+ * in clusters of two, for bf16 and f16 whose rows begin at multiples of 16 bytes. It has not run on a device
+ * yet; otherwise the matrix product goes through cuBLASLt.
+ * `kept` is laid out otherwise than the CPU's, and its size depends on the element type. */
 LAP_API lap_status lap_cuda_linear_logprobs_kept_bytes(lap_cuda_context* ctx, int64_t rows, int64_t vocab,
                                                        lap_dtype dtype, size_t* bytes);
 LAP_API lap_status lap_cuda_linear_logprobs_workspace(lap_cuda_context* ctx,
