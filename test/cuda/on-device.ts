@@ -82,13 +82,30 @@ export function onDevice<M extends object>(module: M): M {
   return Object.fromEntries(entries) as M;
 }
 
+interface Compare {
+  FLOAT_TYPES: readonly string[];
+  expectSameBits: (what: string, actual: ArrayLike<number>, expected: ArrayLike<number>) => void;
+  expectClose: (
+    what: string,
+    actual: ArrayLike<number>,
+    expected: ArrayLike<number>,
+    tolerance: { absolute?: number; relative?: number },
+  ) => void;
+}
+
 /** test/kernels/compare.ts with the device in place of the CPU's instruction sets. */
-export function comparing<M extends { FLOAT_TYPES?: readonly string[] }>(module: M): M {
-  const { FLOAT_TYPES = [] } = module;
+export function comparing(module: object, { sameBits = true, slack = 1 } = {}): object {
+  const { FLOAT_TYPES, expectSameBits, expectClose } = module as Compare;
+  const nearly: Compare['expectSameBits'] = (what, actual, expected) =>
+    expectClose(what, actual, expected, { absolute: 1e-6, relative: 1e-6 });
+  const slackened: Compare['expectClose'] = (what, actual, expected, { absolute = 0, relative = 0 }) =>
+    expectClose(what, actual, expected, { absolute: slack * absolute, relative: slack * relative });
   return {
     ...module,
     IMPLEMENTATIONS: ['cuda'],
     VARIANTS: FLOAT_TYPES.map((dtype) => ({ implementation: 'cuda', dtype })),
     use: () => {},
+    expectClose: slackened,
+    expectSameBits: sameBits ? expectSameBits : nearly,
   };
 }
