@@ -12,7 +12,9 @@ const LAYERS = {
   cuda: ['cuda', 'capi/cuda'],
 };
 /** Of the C ABI's checks, which the CUDA object has a copy of. */
-const SHARED = { cuda: ['native/capi/checks.cc'] };
+const SHARED = {
+  cuda: ['native/capi/checks.cc', 'native/capi/objective_checks.cc', 'native/capi/batch_checks.cc'],
+};
 const layers = LAYERS[process.argv[2]];
 if (!layers) throw new Error(`usage: sources.mjs ${Object.keys(LAYERS).join('|')}`);
 for (const layer of layers) {

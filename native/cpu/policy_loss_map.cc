@@ -26,20 +26,6 @@ void map_tokens(const lap_policy_loss_args& args, int64_t i, const Pull& pull, d
   diagnostics[LAP_DIAG_KL_LOSS] = scale * divergence;
 }
 
-// Those of LossRow.
-bool has_row_form(const lap_policy_loss_args& args) {
-  const lap_objective& objective = args.objective;
-  const bool of_tokens =
-      objective.ratio_level == LAP_LEVEL_TOKEN &&
-      (objective.gate == LAP_GATE_CLIP_SURROGATE || objective.gate == LAP_GATE_CLIP_WEIGHT);
-  const bool gate = of_tokens || !is_ratio_gate(objective);
-  const bool kl =
-      objective.kl == LAP_KL_NONE || (objective.kl <= LAP_KL_K3 && objective.kl_gradient == LAP_KL_OWN &&
-                                      objective.kl_input_bound == 0 && objective.kl_output_bound == 0);
-  return gate && kl && objective.importance == LAP_IMPORTANCE_NONE && objective.token_mask == LAP_MASK_NONE &&
-         objective.sequence_mask == 0 && args.token_advantages == nullptr;
-}
-
 void map_vectors(const Implementation& implementation, const lap_policy_loss_args& args, int64_t i,
                  const Pull& pull, double* diagnostics) {
   const lap_objective& objective = args.objective;
@@ -67,7 +53,7 @@ void map_vectors(const Implementation& implementation, const lap_policy_loss_arg
 
 void map_sequence(const Implementation& implementation, const lap_policy_loss_args& args, int64_t i,
                   const Pull& pull, double* diagnostics) {
-  if (has_row_form(args)) {
+  if (has_float_form(args)) {
     map_vectors(implementation, args, i, pull, diagnostics);
   } else {
     map_tokens(args, i, pull, diagnostics);

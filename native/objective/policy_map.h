@@ -38,7 +38,7 @@ LAP_HD SequenceMap sequence_map(const lap_policy_loss_args& args, int64_t i,
   map.mask_anchor = anchor_logp(args, objective.mask_anchor);
   map.kept = stats.kept;
   map.advantage = args.advantages[i];
-  map.quality = args.nft_quality == nullptr ? 0 : args.nft_quality[i];
+  map.quality = objective.gate == LAP_GATE_NFT ? args.nft_quality[i] : 0;
   map.ratio = mean_or_sum(stats.ratio_sum, objective.ratio_level, stats.kept);
   map.importance = mean_or_sum(stats.importance_sum, objective.importance_level, stats.kept);
   const bool masked = objective.sequence_mask > 0 && map.advantage < 0 &&
@@ -118,11 +118,21 @@ LAP_HD Push push_of(const lap_policy_loss_args& args, const SequenceMap& map, co
           map.through_sequence ? factor * term.by_ratio : 0};
 }
 
+// Where nothing but the sequence enters to_sequence, so that all kept tokens have the same: what each has.
+LAP_HD bool has_one_push(const lap_policy_loss_args& args) {
+  return args.token_weights == nullptr && args.token_advantages == nullptr &&
+         args.objective.token_mask == LAP_MASK_NONE && args.objective.importance == LAP_IMPORTANCE_NONE;
+}
+LAP_HD double shared_push(const lap_policy_loss_args& args, const SequenceMap& map) {
+  return push_of(args, map, {0, 0, map.advantage, 1}, nullptr).to_sequence;
+}
+
 LAP_HD KlTerm<double> kl_of(const lap_policy_loss_args& args, int64_t t, double* diagnostics) {
   const lap_objective& objective = args.objective;
   if (objective.kl == LAP_KL_NONE) return {};
   const double delta = log_difference(args.logp, anchor_logp(args, objective.kl_anchor), t);
-  const float* over = anchor_logp(args, objective.kl_ratio_anchor);
+  const float* over =
+      objective.kl_gradient < LAP_KL_RATIO ? nullptr : anchor_logp(args, objective.kl_ratio_anchor);
   const KlTerm<double> term =
       kl_term<double>(objective, delta, over == nullptr ? 0.0 : log_difference(args.logp, over, t));
   diagnostics[LAP_DIAG_KL_K1_SUM] += delta;
@@ -205,6 +215,20 @@ LAP_HD bool is_extremum(int diagnostic) {
 }
 LAP_HD void merge_diagnostic(double* into, double part, int diagnostic) {
   *into = is_extremum(diagnostic) ? larger(*into, part) : *into + part;
+}
+
+// Objectives whose tokens are mapped in f32 where speed counts: the common ones, which lose nothing by it.
+LAP_HD bool has_float_form(const lap_policy_loss_args& args) {
+  const lap_objective& objective = args.objective;
+  const bool of_tokens =
+      objective.ratio_level == LAP_LEVEL_TOKEN &&
+      (objective.gate == LAP_GATE_CLIP_SURROGATE || objective.gate == LAP_GATE_CLIP_WEIGHT);
+  const bool gate = of_tokens || !is_ratio_gate(objective);
+  const bool kl =
+      objective.kl == LAP_KL_NONE || (objective.kl <= LAP_KL_K3 && objective.kl_gradient == LAP_KL_OWN &&
+                                      objective.kl_input_bound == 0 && objective.kl_output_bound == 0);
+  return gate && kl && objective.importance == LAP_IMPORTANCE_NONE && objective.token_mask == LAP_MASK_NONE &&
+         objective.sequence_mask == 0 && args.token_advantages == nullptr;
 }
 
 }  // namespace lapidary

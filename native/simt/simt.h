@@ -153,9 +153,14 @@ T __ldcs(const T* address) {
   return *address;
 }
 template <class T>
+T __ldcg(const T* address) {
+  return *address;
+}
+template <class T>
 void __stcs(T* address, T value) {
   *address = value;
 }
+inline int __popc(unsigned value) { return __builtin_popcount(value); }
 inline int __ffs(int value) { return __builtin_ffs(value); }
 inline void __threadfence() {}
 // Fibers run one at a time.
@@ -172,5 +177,10 @@ inline unsigned atomicAdd(unsigned* address, unsigned value) {
 inline unsigned long long atomicAdd(unsigned long long* address, unsigned long long value) {
   const unsigned long long old = *address;
   *address += value;
+  return old;
+}
+inline unsigned long long atomicExch(unsigned long long* address, unsigned long long value) {
+  const unsigned long long old = *address;
+  *address = value;
   return old;
 }

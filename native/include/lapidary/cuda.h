@@ -125,8 +125,15 @@ LAP_API lap_status lap_cuda_divergence(lap_cuda_context* ctx, const lap_divergen
 LAP_API lap_status lap_cuda_divergence_with_gradient(lap_cuda_context* ctx,
                                                      const lap_divergence_with_gradient_args* args);
 
-/* Everything but the objective lies on the device: offsets, pairs, stats and diagnostics too. Offsets that
- * fall or reach outside [0, N] are not followed: g is NaN in all of the batch, and so is the loss. */
+/* Everything but the objective lies on the device: offsets, pairs, stats and diagnostics too. All three calls
+ * need the workspace; its size depends on the counts, the layout and whether `pairs` is given, not on the
+ * objective. Counts are below 2^40.
+ *  - Offsets or lengths that the CPU would refuse are not followed: g, the stats and all diagnostics, the
+ * loss among them, are NaN in all of the batch. A map phase does not touch the stats.
+ *  - So are g and the diagnostics where the objective is of pairs and one of them holds an index outside
+ * [0, B) or one sequence twice, or where the gate is NFT and an nft_quality is not in [0, 1).
+ *  - g and the stats of a sequence depend on nothing but itself (and its pairs). Sums over the batch are
+ * added up in an order that the lengths give: packed and padded they have the same bits. */
 LAP_API lap_status lap_cuda_policy_loss_workspace(lap_cuda_context* ctx, const lap_policy_loss_args* args,
                                                   size_t* bytes);
 LAP_API lap_status lap_cuda_policy_loss_reduce(lap_cuda_context* ctx, const lap_policy_loss_args* args);
