@@ -1,4 +1,5 @@
 import { checkInteger, checkKeys, checkTensor, fail } from './check.ts';
+import { DIAGNOSTICS, type Diagnostics } from './diagnostics.ts';
 import { type HeadPasses, keptMemory, rowsThatFit } from './linear-chunks.ts';
 import type {
   LinearPolicyLossInput,
@@ -7,7 +8,7 @@ import type {
 } from './linear-policy-loss.ts';
 import type { LogprobOptions } from './logprobs.ts';
 import { Place } from './place.ts';
-import { DIAGNOSTICS, type Diagnostics, type PolicyLossInput } from './policy-loss.ts';
+import type { PolicyLossInput } from './policy-loss.ts';
 import { type Chunk, chunkSequences, slice } from './sequence-chunks.ts';
 import { FLOAT_DTYPES, Tensor } from './tensor.ts';
 

@@ -1,3 +1,4 @@
+import { DIAGNOSTICS, type Diagnostics, EXTREMA, namedDiagnostics } from './diagnostics.ts';
 import { chunkBackward, chunkForward } from './linear-chunks.ts';
 import {
   type LinearLogprobsInput,
@@ -9,16 +10,7 @@ import {
 import { checkInput, lossInput, NOTHING, type Prepared, prepare } from './linear-policy-chunks.ts';
 import type { LogprobOptions } from './logprobs.ts';
 import { addon, callAsync, callSync, guarded, type NativeArguments, type NativeMemory } from './native.ts';
-import {
-  DIAGNOSTICS,
-  type Diagnostics,
-  EXTREMA,
-  enqueuePolicyLoss,
-  namedDiagnostics,
-  type PolicyLossInput,
-  policyLoss,
-  policyLossSync,
-} from './policy-loss.ts';
+import { enqueuePolicyLoss, type PolicyLossInput, policyLoss, policyLossSync } from './policy-loss.ts';
 import type { Tensor } from './tensor.ts';
 
 /**

@@ -1,10 +1,13 @@
 import { checkInteger, checkKeys, checkTensor, fail } from './check.ts';
+import { DIAGNOSTICS, type Diagnostics, namedDiagnostics, SEQUENCE_STATS } from './diagnostics.ts';
 import { addon, callAsync, callSync, type NativeArguments, type NativeMemory } from './native.ts';
 import type { Objective } from './objective.ts';
 import { objectiveArguments } from './objective-arguments.ts';
 import { allocFor, Place } from './place.ts';
 import type { Stream } from './stream.ts';
 import { describe, type Tensor } from './tensor.ts';
+
+export { DIAGNOSTICS, type Diagnostics, EXTREMA } from './diagnostics.ts';
 
 /** A batch: N tokens of B sequences, packed one after the other or in padded rows. */
 export interface PolicyLossInput {
@@ -36,66 +39,6 @@ export interface PolicyLossInput {
   /** [N], where to write dL/dlogp; default: a new tensor. */
   dlogp?: Tensor<'f32'>;
 }
-
-/** Names of the diagnostics in the order of `lap_diagnostic` in lapidary.h: sums, counts and extrema. */
-export const DIAGNOSTICS = [
-  'loss',
-  'policyLoss',
-  'sequenceLoss',
-  'tokens',
-  'sequences',
-  'clipped',
-  'ratioOverflow',
-  'constraintReversed',
-  'positiveTokens',
-  'positiveLogp',
-  'relievedTokens',
-  'relievedLogp',
-  'penalisedTokens',
-  'penalisedLogp',
-  'sSum',
-  'sSquares',
-  'sMaxAbs',
-  'gradAbsMax',
-  'klLoss',
-  'clippedLow',
-  'clippedHigh',
-  'clippedDual',
-  'ratioTokens',
-  'ratioSum',
-  'ratioMax',
-  'klK1Sum',
-  'klValues',
-  'importanceSum',
-  'importanceSquares',
-  'importanceMax',
-  'pushAbs',
-  'pullAbs',
-  'positiveSequences',
-  'positiveSSum',
-  'positiveSSquares',
-  'positiveSMaxAbs',
-  'negativeSequences',
-  'negativeSSum',
-  'negativeSSquares',
-  'negativeSMaxAbs',
-  'pairs',
-  'chosenRewards',
-  'rejectedRewards',
-  'pairsRight',
-  'nonFinite',
-] as const;
-
-/** Diagnostics that are extrema: batches merge by the larger one. All others add up. */
-export const EXTREMA: readonly (typeof DIAGNOSTICS)[number][] = [
-  ...(['sMaxAbs', 'gradAbsMax', 'ratioMax', 'importanceMax', 'positiveSMaxAbs', 'negativeSMaxAbs'] as const),
-];
-
-/** Doubles of a sequence in the stats of phase one: see `lap_sequence_stats`. */
-export const SEQUENCE_STATS = 5;
-
-/** Sums over the batch, never means: the consumer knows the global denominators. See lapidary.h for each. */
-export type Diagnostics = Record<(typeof DIAGNOSTICS)[number], number>;
 
 export interface PolicyLossResult {
   /** [N], dL/dlogp. */
@@ -202,11 +145,6 @@ function prepare(
     fail('stats', `a Float64Array of ${SEQUENCE_STATS} elements per sequence`, describe(stats));
   }
   return { args, dlogp, diagnostics: numbers };
-}
-
-/** Diagnostics by name, from their place in an array. */
-export function namedDiagnostics(numbers: Float64Array): Diagnostics {
-  return Object.fromEntries(DIAGNOSTICS.map((name, i) => [name, numbers[i]!])) as Diagnostics;
 }
 
 function result({ dlogp, diagnostics }: Prepared): PolicyLossResult {
