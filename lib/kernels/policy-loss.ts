@@ -7,7 +7,7 @@ import { allocFor, Place } from './place.ts';
 import type { Stream } from './stream.ts';
 import { describe, type Tensor } from './tensor.ts';
 
-export { DIAGNOSTICS, type Diagnostics, EXTREMA } from './diagnostics.ts';
+export { DIAGNOSTICS, type Diagnostics, EXTREMA, SEQUENCE_STATS } from './diagnostics.ts';
 
 /** A batch: N tokens of B sequences, packed one after the other or in padded rows. */
 export interface PolicyLossInput {

@@ -108,19 +108,35 @@ interface Compare {
   ) => void;
 }
 
+/** How many times the CPU's tolerance the device may have, where its kernels round otherwise. */
+interface Tolerances {
+  /** False: what is the same to the bit on the CPU is close here. */
+  sameBits?: boolean;
+  slack?: Partial<Record<'f32' | 'bf16' | 'f16', number>>;
+}
+
+/** The element type of the running test is in its name. */
+function slackHere(slack: NonNullable<Tolerances['slack']>): number {
+  const name = expect.getState().currentTestName ?? '';
+  const dtype = (['bf16', 'f16', 'f32'] as const).find((type) => name.includes(`'${type}'`));
+  return (dtype && slack[dtype]) ?? 1;
+}
+
 /** test/kernels/compare.ts with the device in place of the CPU's instruction sets. */
-export function comparing(module: object, { sameBits = true, slack = 1 } = {}): object {
+export function comparing(module: object, { sameBits = true, slack = {} }: Tolerances = {}): object {
   const { FLOAT_TYPES, expectSameBits, expectClose } = module as Compare;
+  const close: Compare['expectClose'] = (what, actual, expected, { absolute = 0, relative = 0 }) => {
+    const times = slackHere(slack);
+    expectClose(what, actual, expected, { absolute: times * absolute, relative: times * relative });
+  };
   const nearly: Compare['expectSameBits'] = (what, actual, expected) =>
-    expectClose(what, actual, expected, { absolute: 1e-6, relative: 1e-6 });
-  const slackened: Compare['expectClose'] = (what, actual, expected, { absolute = 0, relative = 0 }) =>
-    expectClose(what, actual, expected, { absolute: slack * absolute, relative: slack * relative });
+    close(what, actual, expected, { absolute: 1e-6, relative: 1e-6 });
   return {
     ...module,
     IMPLEMENTATIONS: ['cuda'],
     VARIANTS: FLOAT_TYPES.map((dtype) => ({ implementation: 'cuda', dtype })),
     use: () => {},
-    expectClose: slackened,
+    expectClose: close,
     expectSameBits: sameBits ? expectSameBits : nearly,
   };
 }
