@@ -36,13 +36,21 @@ void* open_library(const std::string& path, std::string* reason) {
 void* symbol(void* library, const char* name) { return dlsym(library, name); }
 #endif
 
-bool lap_pending(const char* name) { return name[0] == 'd' || name[0] == 'p' || name[0] == 'l'; }
+// Node unloads an addon whose last environment has ended, and what it knows of the object would be lost.
+void stay_loaded() {
+#if !defined(_WIN32)
+  Dl_info self{};
+  if (dladdr(reinterpret_cast<void*>(&load_cuda), &self) != 0) {
+    dlopen(self.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+  }
+#endif
+}
 
 // The name of the first function that is missing, or NULL.
 const char* find_all(void* library, CudaObject* object) {
 #define LAP_CUDA_FUNCTION(name)                                                                \
   object->name = reinterpret_cast<decltype(object->name)>(symbol(library, "lap_cuda_" #name)); \
-  if (object->name == nullptr && !lap_pending(#name)) return "lap_cuda_" #name;
+  if (object->name == nullptr) return "lap_cuda_" #name;
 #include "node/cuda_functions.inc"
 #undef LAP_CUDA_FUNCTION
   return nullptr;
@@ -74,6 +82,7 @@ const CudaObject* load_cuda(const std::string& path, std::string* reason) {
     delete object;
     return nullptr;
   }
+  stay_loaded();
   loaded.store(object, std::memory_order_release);
   return object;
 }
