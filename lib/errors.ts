@@ -7,6 +7,8 @@ export type LapidaryErrorCode =
   | 'ERR_LAPIDARY_STATE' // a call that the object's state does not allow (disposed, backward before forward)
   | 'ERR_LAPIDARY_ADDON' // the native addon could not be loaded
   | 'ERR_LAPIDARY_NATIVE' // the native layer failed (out of memory)
+  | 'ERR_LAPIDARY_DEVICE' // a CUDA device that is not there, or that failed
+  | 'ERR_LAPIDARY_MEMORY' // a CUDA device has not enough memory
   | 'ERR_LAPIDARY_DATA' // a record, file or row that breaks the schema
   | 'ERR_LAPIDARY_CONFIG' // a run configuration that cannot be used
   | 'ERR_LAPIDARY_JUDGE' // a judge that cannot be reached or refuses (never a verdict)

@@ -59,7 +59,8 @@ export { consensusView, labelsByJudge } from './judge/verdict-view.ts';
 export { advantages } from './kernels/advantages.ts';
 export { type Aggregation, type AggregationOptions, sequenceScales } from './kernels/aggregation.ts';
 export { fromBf16, toBf16, toBf16Array } from './kernels/bf16.ts';
-export { configureKernels, type Device, devices } from './kernels/device.ts';
+export { type Cuda, type CudaDevice, cuda } from './kernels/cuda.ts';
+export { type CpuDevice, configureKernels, type Device, devices } from './kernels/device.ts';
 export {
   type DivergenceInput,
   type DivergenceKind,
@@ -76,6 +77,7 @@ export { fromF16, toF16, toF16Array } from './kernels/f16.ts';
 export { type GaeInput, generalisedAdvantages } from './kernels/gae.ts';
 export type { GroupIds } from './kernels/groups.ts';
 export {
+  type KeptOptions,
   keptLogits,
   type LinearBackwardOptions,
   type LinearForwardOptions,
@@ -123,13 +125,16 @@ export {
   type Diagnostics,
   EXTREMA,
   type PolicyLossInput,
+  type PolicyLossOptions,
   type PolicyLossResult,
   policyLoss,
   policyLossMapSync,
   policyLossReduceSync,
   policyLossSync,
 } from './kernels/policy-loss.ts';
-export { type DType, Tensor } from './kernels/tensor.ts';
+export type { DLPack, IpcHandle } from './kernels/sharing.ts';
+export { Event, Stream } from './kernels/stream.ts';
+export { type AllocOptions, type DType, Tensor } from './kernels/tensor.ts';
 export {
   type LogprobsWithGradient,
   type TokenLogprobsGradient,
@@ -142,6 +147,7 @@ export {
   tokenLogprobsWithGradientSync,
   type WeightedTokenLogprobsInput,
 } from './kernels/token-logprobs.ts';
+export type { CopyOptions } from './kernels/transfer.ts';
 export { labelReport } from './label/label-report.ts';
 export { labelRollouts } from './label/label-rollouts.ts';
 export { groupBaselines, labelStream } from './label/label-stream.ts';

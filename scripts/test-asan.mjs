@@ -6,9 +6,14 @@ import path from 'node:path';
 import { build, run, runtimes } from './sanitizer.mjs';
 
 const preload = runtimes(['libasan.so', 'libubsan.so']);
-const folder = build('asan', ['-O1', '-fsanitize=address,undefined', '-fno-sanitize-recover=undefined']);
+const instrumentation = ['-fsanitize=address,undefined', '-fno-sanitize-recover=undefined'];
+const folder = build('asan', ['-O1', ...instrumentation]);
 
-const SUBSET = ['test/kernels', 'test/node', 'test/house'];
+// The kernels of the device too, on the host and instrumented alike: what they do outside their memory shows.
+const cudaObject = path.join(folder, 'simt', 'lapidary_cuda.so');
+run(process.execPath, ['scripts/build-simt.mjs', '--out', path.dirname(cudaObject), ...instrumentation]);
+
+const SUBSET = ['test/kernels', 'test/node', 'test/cuda', 'test/house'];
 const given = process.argv.slice(2);
 const chosen = given.includes('--all') ? given.filter((arg) => arg !== '--all') : given;
 const tests = given.length === 0 ? SUBSET : chosen;
@@ -29,5 +34,9 @@ run(
     ...options,
     LD_PRELOAD: preload,
     LAPIDARY_ADDON: path.join(folder, 'lapidary.node'),
+    LAPIDARY_CUDA_OBJECT: cudaObject,
+    // Streams look at the environment of the process, which a thread of Node cannot change.
+    LAPIDARY_SIMT_ASYNC: '1',
+    LAPIDARY_SIMT_DEVICES: '2',
   },
 );

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import os from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { LapidaryError } from '../errors.ts';
+import { type Cuda, cuda } from '../kernels/cuda.ts';
 import { libc, VARIABLES, variable } from '../kernels/environment.ts';
 import { addon, addonLocation } from '../kernels/native.ts';
 import { parseArguments } from './arguments.ts';
@@ -29,12 +30,19 @@ export interface KernelReport {
   threads: number;
   implementations: { name: string; supported: boolean; chosen: boolean; reason: string }[];
   backends: { cpu: string; cuda: string };
+  cuda: Cuda;
+}
+
+/** One line: the devices, or why there are none. */
+function cudaLine({ devices, reason }: Cuda): string {
+  return devices.length === 0 ? `no CUDA device: ${reason}` : `${devices.length} device(s)`;
 }
 
 function kernelReport(): KernelReport {
   const native = addon();
   const { implementation, threads } = native.describe();
   const seen = native.inspect();
+  const found = cuda();
   const entry = (name: string, supported: boolean) => {
     const chosen = name === implementation;
     const better = variable('LAPIDARY_IMPLEMENTATION')
@@ -49,7 +57,8 @@ function kernelReport(): KernelReport {
     features: seen.features,
     threads,
     implementations: Object.entries(seen.implementations).map(([name, ok]) => entry(name, ok)),
-    backends: { cpu: 'built', cuda: 'not built' },
+    backends: { cpu: 'built', cuda: cudaLine(found) },
+    cuda: found,
   };
 }
 
@@ -90,6 +99,20 @@ function kernelLines(kernels: KernelReport): string[] {
     `addon       ${file.path} (${file.foundBy}), ABI ${file.abi}`,
     `Node-API    ${napi.addon} needed, ${napi.node} here`,
     `CUDA        ${kernels.backends.cuda}`,
+    ...cudaLines(kernels.cuda),
+  ];
+}
+
+function cudaLines({ object, foundBy, driver, runtime, devices }: Cuda): string[] {
+  if (object === null) return [];
+  const indent = ' '.repeat('CUDA        '.length);
+  return [
+    `${indent}${object} (${foundBy}), runtime ${runtime ?? 'unknown'}, driver ${driver ?? 'none'}`,
+    ...devices.map(
+      ({ device, name, computeCapability, multiprocessors, memoryBytes }) =>
+        `${indent}${device}: ${name}, compute capability ${computeCapability}, ` +
+        `${multiprocessors} multiprocessors, ${(memoryBytes / 2 ** 30).toFixed(1)} GiB`,
+    ),
   ];
 }
 

@@ -1,12 +1,7 @@
-import { LapidaryError } from '../errors.ts';
-import { type DType, describe, Tensor } from './tensor.ts';
+import { describe, fail } from './argument.ts';
+import { type DType, Tensor } from './tensor.ts';
 
-/** Argument checks with one wording: which argument, what it expected, what it got. */
-export function fail(argument: string, expected: string, got: string): never {
-  throw new LapidaryError('ERR_LAPIDARY_ARGUMENT', `${argument}: expected ${expected}, got ${got}`, {
-    argument,
-  });
-}
+export { checkKeys, fail } from './argument.ts';
 
 export function checkTensor<D extends DType>(
   argument: string,
@@ -37,11 +32,4 @@ export function checkInteger(argument: string, value: unknown, low: number, high
     fail(argument, `a whole number from ${low} to ${high}`, describe(value));
   }
   return value as number;
-}
-
-/** Rejects misspelt options: every key must be one of `known`. */
-export function checkKeys(argument: string, value: object, known: readonly string[]): void {
-  for (const key of Object.keys(value)) {
-    if (!known.includes(key)) fail(`${argument}.${key}`, `one of ${known.join(', ')}`, 'an unknown option');
-  }
 }

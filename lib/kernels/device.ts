@@ -1,9 +1,11 @@
 import { checkInteger, checkKeys } from './check.ts';
+import { type CudaDevice, cuda } from './cuda.ts';
 import { kernelDefaults } from './environment.ts';
 import { addon, addonLocation, callSync, type NativeArguments } from './native.ts';
 
-export interface Device {
+export interface CpuDevice {
   kind: 'cpu';
+  device: 'cpu';
   /** The instruction set in use: "avx512", "avx2", "neon" or "portable". */
   implementation: string;
   threads: number;
@@ -12,9 +14,12 @@ export interface Device {
   addon: string;
 }
 
-/** What the kernels run on. */
-export function devices(): Device[] {
-  return [{ kind: 'cpu', ...addon().describe(), addon: addonLocation().path }];
+export type Device = CpuDevice | ({ kind: 'cuda' } & CudaDevice);
+
+/** What the kernels run on: the CPU, then the CUDA devices. Where there are none, `cuda().reason` says why. */
+export function devices(): [CpuDevice, ...Device[]] {
+  const cpu = { kind: 'cpu', device: 'cpu', ...addon().describe(), addon: addonLocation().path } as const;
+  return [cpu, ...cuda().devices.map((device) => ({ kind: 'cuda' as const, ...device }))];
 }
 
 /**

@@ -1,7 +1,9 @@
 import { checkInteger, checkKeys, checkNumber, checkTensor, fail } from './check.ts';
 import { transform } from './logprobs.ts';
 import { addon, callAsync, callSync, type NativeArguments } from './native.ts';
-import { describe, FLOAT_DTYPES, type FloatDType, Tensor } from './tensor.ts';
+import { allocFor, Place } from './place.ts';
+import type { Stream } from './stream.ts';
+import { describe, FLOAT_DTYPES, type FloatDType, type Tensor } from './tensor.ts';
 
 const KINDS = ['forward-kl', 'reverse-kl', 'jsd'] as const;
 
@@ -44,6 +46,8 @@ export interface DivergenceOptions {
   teacher?: DivergenceTransform;
   /** [T], to write the values to. */
   out?: Tensor<'f32'>;
+  /** Of tensors on a device: the stream to work on; default the device's own. */
+  stream?: Stream;
 }
 
 export interface DivergenceWithGradient {
@@ -62,7 +66,7 @@ function side(
   checkKeys(`options.${name}`, given, ['temperature', 'softcap']);
   const { temperature, temperatures, softcap } = transform(given, rows);
   return {
-    [name]: logits.data,
+    [name]: logits.memory,
     [`${name}Dtype`]: logits.dtype,
     [`${name}Stride`]: logits.shape[1],
     [`${name}Temperature`]: temperature,
@@ -76,7 +80,7 @@ function prepare(
   given: DivergenceInput,
   options: DivergenceOptions,
 ): [NativeArguments, Tensor<'f32'>] {
-  checkKeys('options', options, ['beta', 'student', 'teacher', 'out', 'signal']);
+  checkKeys('options', options, ['beta', 'student', 'teacher', 'out', 'signal', 'stream']);
   if (!KINDS.includes(kind)) fail('kind', KINDS.join(' or '), JSON.stringify(kind));
   const { student, teacher, mask, vocab } = given;
   checkTensor('student', student, FLOAT_DTYPES, [null, null]);
@@ -93,9 +97,11 @@ function prepare(
   if (!(checkNumber('options.beta', beta, 0, 1) > 0 && beta < 1)) {
     fail('options.beta', 'a number between 0 and 1, both excluded', `${beta}`);
   }
-  const value = checkTensor('options.out', options.out ?? Tensor.alloc('f32', [rows]), ['f32'], [rows]);
+  const place = new Place(student, options.stream).native;
+  const value = checkTensor('options.out', options.out ?? allocFor(place, 'f32', [rows]), ['f32'], [rows]);
   const args = {
-    ...{ kind: KINDS.indexOf(kind), beta, rows, vocab: width, value: value.data },
+    ...place,
+    ...{ kind: KINDS.indexOf(kind), beta, rows, vocab: width, value: value.memory },
     ...side('student', student, rows, options.student),
     ...side('teacher', teacher, rows, options.teacher),
     mask,
@@ -110,13 +116,13 @@ function prepareWithGradient(
 ): [NativeArguments, DivergenceWithGradient] {
   const [args, value] = prepare(kind, given, options);
   const { dtype, shape } = given.student;
-  const dstudent = checkTensor('dstudent', given.dstudent ?? Tensor.alloc(dtype, shape), [dtype], shape);
+  const dstudent = checkTensor('dstudent', given.dstudent ?? allocFor(args, dtype, shape), [dtype], shape);
   const { rowWeights } = given;
   const weights =
     rowWeights === undefined
       ? undefined
-      : checkTensor('rowWeights', rowWeights, ['f32'], [args.rows as number]).data;
-  const places = { rowWeights: weights, dstudent: dstudent.data, dstudentStride: shape[1] };
+      : checkTensor('rowWeights', rowWeights, ['f32'], [args.rows as number]).memory;
+  const places = { rowWeights: weights, dstudent: dstudent.memory, dstudentStride: shape[1] };
   return [
     { ...args, ...places },
     { value, dstudent },

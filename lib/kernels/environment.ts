@@ -1,7 +1,10 @@
 import { LapidaryError } from '../errors.ts';
 
 /** Variables that change how the kernels are found and run; docs/errors.md describes each. */
-export const VARIABLES = ['LAPIDARY_ADDON', 'LAPIDARY_THREADS', 'LAPIDARY_IMPLEMENTATION'] as const;
+export const VARIABLES = [
+  ...(['LAPIDARY_ADDON', 'LAPIDARY_CUDA_OBJECT'] as const),
+  ...(['LAPIDARY_THREADS', 'LAPIDARY_IMPLEMENTATION'] as const),
+] as const;
 
 /** The variable's value; undefined where it is unset or empty. */
 export function variable(name: (typeof VARIABLES)[number]): string | undefined {

@@ -1,13 +1,14 @@
 import { checkTensor } from './check.ts';
 import {
+  deviceKeptElements,
   keptElements,
-  keptLogits,
   type LinearBackwardOptions,
   type LinearForwardOptions,
   type LinearLogprobsGradient,
   type LinearLogprobsInput,
 } from './linear-logprobs.ts';
 import type { LogprobColumns, LogprobOptions, Logprobs } from './logprobs.ts';
+import type { Place } from './place.ts';
 import { slice } from './sequence-chunks.ts';
 import type { Tensor } from './tensor.ts';
 
@@ -19,6 +20,7 @@ export interface Rows {
 
 /** A head's forward and backward over one chunk of rows after the other. */
 export interface HeadPasses {
+  place: Place;
   input: LinearLogprobsInput;
   options: LogprobOptions;
   /** [T] each; `dlogp` is complete for a chunk before its backward. */
@@ -31,21 +33,45 @@ export interface HeadPasses {
   kept: Tensor<'f32'>;
 }
 
-/** How many rows' logits fit into `kept`. */
-export function rowsThatFit(kept: Tensor<'f32'>, vocab: number): number {
-  return Math.floor(kept.size / (vocab + 63) / 32) * 32;
+/** Rows of a chunk are multiples of it, where they can be. */
+const STEP = 32;
+
+/** How large the kept logits of a head are, where its call runs. */
+function elementsKept({ stream }: Place, { weight }: LinearLogprobsInput): (rows: number) => number {
+  const vocab = weight.shape[0]!;
+  return stream === undefined
+    ? (rows) => keptElements(rows, vocab)
+    : (rows) => deviceKeptElements(stream.native, rows, vocab, weight.dtype);
 }
 
-/** The caller's memory for kept logits, or new memory of at most `bytes` for at most `rows` rows. */
-export function keptMemory(
-  given: Tensor<'f32'> | undefined,
+/** How many of `rows` rows' logits fit into so many floats: all, or a multiple of 32. */
+export function rowsThatFit(
+  place: Place,
+  input: LinearLogprobsInput,
+  elements: number,
   rows: number,
-  vocab: number,
+): number {
+  const needed = elementsKept(place, input);
+  if (needed(rows) <= elements) return rows;
+  let [fits, tooMany] = [0, Math.ceil(rows / STEP)];
+  while (tooMany - fits > 1) {
+    const middle = Math.floor((fits + tooMany) / 2);
+    if (needed(middle * STEP) <= elements) fits = middle;
+    else tooMany = middle;
+  }
+  return fits * STEP;
+}
+
+/** The caller's memory for kept logits, or new memory of at most `bytes` for at most as many rows as there are. */
+export function keptMemory(
+  place: Place,
+  input: LinearLogprobsInput,
+  given: Tensor<'f32'> | undefined,
   bytes: number,
 ): Tensor<'f32'> {
   if (given !== undefined) return checkTensor('kept', given, ['f32'], [null]);
-  const fitting = Math.floor(bytes / 4 / (vocab + 63) / 32) * 32;
-  return keptLogits(Math.min(rows, fitting), vocab);
+  const rows = rowsThatFit(place, input, bytes / 4, input.hidden.shape[0]!);
+  return place.temporary('f32', [elementsKept(place, input)(rows)]);
 }
 
 function chunkInput({ input }: HeadPasses, { begin, end }: Rows): LinearLogprobsInput {
@@ -56,15 +82,16 @@ function chunkInput({ input }: HeadPasses, { begin, end }: Rows): LinearLogprobs
   };
 }
 
-function chunkOptions({ options }: HeadPasses, { begin, end }: Rows): LogprobOptions {
+function chunkOptions({ options: given, place }: HeadPasses, { begin, end }: Rows): LogprobOptions {
+  const options = { ...given, ...(place.stream && { stream: place.stream }) };
   const { temperature } = options;
   return typeof temperature === 'object'
     ? { ...options, temperature: slice(temperature, begin, end) }
     : options;
 }
 
-function chunkKept({ input, kept }: HeadPasses, { begin, end }: Rows): { kept?: Tensor<'f32'> } {
-  return keptElements(end - begin, input.weight.shape[0]!) <= kept.size ? { kept } : {};
+function chunkKept({ place, input, kept }: HeadPasses, { begin, end }: Rows): { kept?: Tensor<'f32'> } {
+  return elementsKept(place, input)(end - begin) <= kept.size ? { kept } : {};
 }
 
 export function chunkForward(passes: HeadPasses, rows: Rows): [LinearLogprobsInput, LinearForwardOptions] {

@@ -1,4 +1,4 @@
-import { checkInteger, checkTensor, fail } from './check.ts';
+import { checkInteger, checkKeys, checkTensor, fail } from './check.ts';
 import {
   backwardCall,
   forwardCall,
@@ -7,7 +7,10 @@ import {
   type LogprobOptions,
   type Logprobs,
 } from './logprobs.ts';
-import { addon, callAsync, callSync, type NativeArguments } from './native.ts';
+import { addon, callAsync, callSync, guarded, type NativeArguments, type NativeStream } from './native.ts';
+import { allocFor, Place } from './place.ts';
+import { streamOn } from './storage.ts';
+import type { Stream } from './stream.ts';
 import { FLOAT_DTYPES, type FloatDType, Tensor } from './tensor.ts';
 
 export interface LinearLogprobsInput {
@@ -43,42 +46,74 @@ export interface LinearBackwardOptions extends LogprobOptions {
   out?: Partial<LinearGradients>;
 }
 
-/** Floats that hold the kept logits of `rows` rows, whatever the instruction set. */
+export interface KeptOptions {
+  /** Default "cpu". */
+  device?: string;
+  /** Of hidden and weight; default f32. */
+  dtype?: FloatDType;
+  stream?: Stream;
+}
+
+/** Floats that hold the kept logits of `rows` rows on a device. */
+export function deviceKeptElements(
+  stream: NativeStream,
+  rows: number,
+  vocab: number,
+  dtype: FloatDType,
+): number {
+  return Math.ceil(guarded(() => addon().cudaKeptBytes({ stream, rows, vocab, dtype })) / 4);
+}
+
+/** Floats that hold the kept logits of `rows` rows on the CPU, whatever the instruction set. */
 export function keptElements(rows: number, vocab: number): number {
   return Math.ceil(rows / 32) * 32 * (vocab + 63);
 }
 
-/** Memory for {@link LinearForwardOptions.kept}; may be used again for as many rows, or fewer. */
-export function keptLogits(rows: number, vocab: number): Tensor<'f32'> {
+/**
+ * Memory for {@link LinearForwardOptions.kept}; may be used again for as many rows, or fewer. On a device its size
+ * depends on the type of hidden and weight.
+ */
+export function keptLogits(rows: number, vocab: number, options: KeptOptions = {}): Tensor<'f32'> {
   checkInteger('rows', rows, 0, Number.MAX_SAFE_INTEGER);
   checkInteger('vocab', vocab, 1, Number.MAX_SAFE_INTEGER);
-  return Tensor.alloc('f32', [keptElements(rows, vocab)]);
+  checkKeys('options', options, ['device', 'dtype', 'stream']);
+  const { device = 'cpu', dtype = 'f32', stream } = options;
+  if (device === 'cpu') return Tensor.alloc('f32', [keptElements(rows, vocab)]);
+  const on = streamOn(device, stream);
+  return Tensor.unwritten('f32', [deviceKeptElements(on.native, rows, vocab, dtype)], on);
 }
 
-function keptArguments(kept: Tensor<'f32'> | undefined, { rows, vocab }: NativeArguments): NativeArguments {
+function keptArguments(kept: Tensor<'f32'> | undefined, args: NativeArguments): NativeArguments {
   if (kept === undefined) return {};
-  const needed = keptElements(rows as number, vocab as number);
-  const { data, size } = checkTensor('kept', kept, ['f32'], [null]);
+  const { rows, vocab, dtype } = args as { rows: number; vocab: number; dtype: FloatDType };
+  const stream = args.stream as NativeStream | undefined;
+  const needed =
+    stream === undefined ? keptElements(rows, vocab) : deviceKeptElements(stream, rows, vocab, dtype);
+  const { memory, size } = checkTensor('kept', kept, ['f32'], [null]);
   if (size < needed) fail('kept', `${needed} elements or more, as keptLogits makes it`, `${size}`);
-  return { kept: data, keptCount: size };
+  return { kept: memory, keptCount: size };
 }
 
 function prepareForward(
   given: LinearLogprobsInput,
   options: LinearForwardOptions,
 ): [NativeArguments, Logprobs] {
-  const [args, results] = forwardCall(input(given), options, ['kept']);
+  const [args, results] = forwardCall(input(given, options), options, ['kept']);
   return [{ ...args, ...keptArguments(options.kept, args) }, results];
 }
 
-function input({ hidden, weight, targets }: LinearLogprobsInput): NativeArguments {
+function input(
+  { hidden, weight, targets }: LinearLogprobsInput,
+  { stream }: LogprobOptions,
+): NativeArguments {
   checkTensor('hidden', hidden, FLOAT_DTYPES, [null, null]);
   const [rows, width] = hidden.shape as [number, number];
   checkTensor('weight', weight, [hidden.dtype], [null, width]);
   const vocab = weight.shape[0] as number;
   checkTensor('targets', targets, ['i32'], [rows]);
   return {
-    ...{ hidden: hidden.data, weight: weight.data, targets: targets.data, dtype: hidden.dtype },
+    ...new Place(hidden, stream).native,
+    ...{ hidden: hidden.memory, weight: weight.memory, targets: targets.memory, dtype: hidden.dtype },
     ...{ rows, vocab, width, hiddenStride: width, weightStride: width },
   };
 }
@@ -87,16 +122,21 @@ function prepareBackward(
   given: LinearLogprobsGradient,
   options: LinearBackwardOptions,
 ): [NativeArguments, LinearGradients] {
-  const args = backwardCall(input(given), given, options, ['frozenHead', 'accumulate', 'out', 'kept']);
+  const args = backwardCall(input(given, options), given, options, [
+    'frozenHead',
+    'accumulate',
+    'out',
+    'kept',
+  ]);
   const { rows, vocab, width } = args as Record<'rows' | 'vocab' | 'width', number>;
   const { out = {}, frozenHead = false, accumulate = false } = options;
   const place = (name: keyof LinearGradients, shape: number[]) =>
-    out[name] ? checkTensor(`out.${name}`, out[name], ['f32'], shape) : Tensor.alloc('f32', shape);
+    out[name] ? checkTensor(`out.${name}`, out[name], ['f32'], shape) : allocFor(args, 'f32', shape);
   const results = {
     dhidden: place('dhidden', [rows, width]),
     dweight: frozenHead ? null : place('dweight', [vocab, width]),
   };
-  const places = { dhidden: results.dhidden.data, dweight: results.dweight?.data, accumulate };
+  const places = { dhidden: results.dhidden.memory, dweight: results.dweight?.memory, accumulate };
   return [{ ...args, ...places, ...keptArguments(options.kept, args) }, results];
 }
 

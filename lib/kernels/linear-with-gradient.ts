@@ -16,9 +16,11 @@ import {
   linearLogprobsSync,
 } from './linear-logprobs.ts';
 import type { LogprobOptions, Logprobs } from './logprobs.ts';
-import { FLOAT_DTYPES, Tensor } from './tensor.ts';
+import { Place } from './place.ts';
+import { FLOAT_DTYPES, type Tensor } from './tensor.ts';
 
-const DEFAULT_KEPT_BYTES = 64 * 2 ** 20;
+/** On the CPU as much as its caches are good for; on a device a chunk should fill it. */
+const DEFAULT_KEPT_BYTES = { cpu: 64 * 2 ** 20, device: 2 ** 30 };
 
 export interface WeightedLinearLogprobsInput extends LinearLogprobsInput {
   /** [T], dL/dlogp, known before. */
@@ -36,7 +38,7 @@ export interface LinearWithGradientOptions extends LogprobOptions {
   frozenHead?: boolean;
   /** Add to `out.dweight` instead of overwriting it. */
   accumulate?: boolean;
-  /** Memory from `keptLogits`, whose size sets the rows of a chunk; default new memory of 64 MiB. */
+  /** Memory from `keptLogits`, whose size sets the rows of a chunk; default new memory of 64 MiB, 1 GiB on a device. */
   kept?: Tensor<'f32'>;
   out?: Partial<LinearLogprobsWithGradient>;
 }
@@ -51,6 +53,7 @@ const OPTIONS = [
   'kept',
   'out',
   'signal',
+  'stream',
 ];
 
 interface Prepared {
@@ -70,18 +73,21 @@ function prepare(given: WeightedLinearLogprobsInput, options: LinearWithGradient
   const vocab = weight.shape[0]!;
   const { out = {}, frozenHead = false, accumulate = false, entropy = false } = options;
   if (accumulate && !frozenHead && !out.dweight) fail('out.dweight', 'a Tensor to add to', 'none');
-  const place = (name: keyof LinearLogprobsWithGradient, shape: number[]) =>
-    out[name] ? checkTensor(`out.${name}`, out[name], ['f32'], shape) : Tensor.alloc('f32', shape);
+  const place = new Place(hidden, options.stream);
+  const output = (name: keyof LinearLogprobsWithGradient, shape: number[]) =>
+    out[name] ? checkTensor(`out.${name}`, out[name], ['f32'], shape) : place.alloc('f32', shape);
   const results = {
-    logp: place('logp', [rows]),
-    lse: place('lse', [rows]),
-    entropy: entropy || out.entropy ? place('entropy', [rows]) : null,
-    dhidden: place('dhidden', [rows, width]),
-    dweight: frozenHead ? null : place('dweight', [vocab, width]),
+    logp: output('logp', [rows]),
+    lse: output('lse', [rows]),
+    entropy: entropy || out.entropy ? output('entropy', [rows]) : null,
+    dhidden: output('dhidden', [rows, width]),
+    dweight: frozenHead ? null : output('dweight', [vocab, width]),
   };
   const { temperature, softcap, ignoreIndex } = options;
+  const input = { hidden, weight, targets };
+  const bytes = DEFAULT_KEPT_BYTES[place.stream === undefined ? 'cpu' : 'device'];
   const passes: HeadPasses = {
-    input: { hidden, weight, targets },
+    ...{ place, input },
     options: {
       ...(temperature !== undefined && { temperature }),
       ...(softcap !== undefined && { softcap }),
@@ -89,9 +95,10 @@ function prepare(given: WeightedLinearLogprobsInput, options: LinearWithGradient
     },
     columns: { ...results, dlogp: checkTensor('rowWeights', rowWeights, ['f32'], [rows]) },
     ...{ dhidden: results.dhidden, dweight: results.dweight, accumulate },
-    kept: keptMemory(options.kept, rows, vocab, DEFAULT_KEPT_BYTES),
+    kept: keptMemory(place, input, options.kept, bytes),
   };
-  return { passes, chunks: chunksOf(rows, rowsThatFit(passes.kept, vocab)), results };
+  const most = rowsThatFit(place, input, passes.kept.size, rows);
+  return { passes, chunks: chunksOf(rows, most), results };
 }
 
 /** Runs of `most` rows, or all at once where not even a few rows' logits can be kept. */
@@ -111,6 +118,7 @@ export async function linearLogprobsWithGradient(
   given: WeightedLinearLogprobsInput,
   options: LinearWithGradientOptions & { signal?: AbortSignal } = {},
 ): Promise<LinearLogprobsWithGradient> {
+  if (given.hidden?.device !== 'cpu') return onDevice(given, options);
   const { passes, chunks, results } = prepare(given, options);
   const abort = options.signal === undefined ? {} : { signal: options.signal };
   for (const rows of chunks) {
@@ -128,9 +136,26 @@ export function linearLogprobsWithGradientSync(
   options: LinearWithGradientOptions = {},
 ): LinearLogprobsWithGradient {
   const { passes, chunks, results } = prepare(given, options);
-  for (const rows of chunks) {
-    linearLogprobsSync(...chunkForward(passes, rows));
-    linearLogprobsBackwardSync(...chunkBackward(passes, rows, rows === chunks[0]));
+  try {
+    for (const rows of chunks) {
+      linearLogprobsSync(...chunkForward(passes, rows));
+      linearLogprobsBackwardSync(...chunkBackward(passes, rows, rows === chunks[0]));
+    }
+  } catch (error) {
+    passes.place.fail();
+    throw error;
   }
+  passes.place.end();
+  return results;
+}
+
+/** All chunks are put on the stream at once; one wait is enough. */
+async function onDevice(
+  given: WeightedLinearLogprobsInput,
+  { signal, ...options }: LinearWithGradientOptions & { signal?: AbortSignal },
+): Promise<LinearLogprobsWithGradient> {
+  signal?.throwIfAborted();
+  const results = linearLogprobsWithGradientSync(given, options);
+  await new Place(given.hidden, options.stream).stream?.synchronize();
   return results;
 }

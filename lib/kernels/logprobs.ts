@@ -1,6 +1,8 @@
 import { checkInteger, checkKeys, checkNumber, checkTensor } from './check.ts';
 import type { NativeArguments } from './native.ts';
-import { Tensor } from './tensor.ts';
+import { allocFor } from './place.ts';
+import type { Stream } from './stream.ts';
+import type { Tensor } from './tensor.ts';
 
 // What token and linear log-probs share: their outputs, their options and the columns of their backward.
 
@@ -24,6 +26,8 @@ export interface LogprobOptions {
   softcap?: number;
   /** A negative target that marks rows to leave out; default -100. */
   ignoreIndex?: number;
+  /** Of tensors on a device: the stream to work on; default the device's own. */
+  stream?: Stream;
 }
 
 export interface LogprobForwardOptions extends LogprobOptions {
@@ -54,7 +58,7 @@ export function transform({ temperature = 1, softcap }: LogprobOptions, rows: nu
   const perRow = typeof temperature === 'object';
   return {
     temperature: perRow ? 1 : checkNumber('temperature', temperature, Number.MIN_VALUE, Number.MAX_VALUE),
-    temperatures: perRow ? checkTensor('temperature', temperature, ['f32'], [rows]).data : undefined,
+    temperatures: perRow ? checkTensor('temperature', temperature, ['f32'], [rows]).memory : undefined,
     softcap: softcap === undefined ? 0 : checkNumber('softcap', softcap, Number.MIN_VALUE, Number.MAX_VALUE),
   };
 }
@@ -66,16 +70,26 @@ function logprobOptions(options: LogprobOptions, rows: number): NativeArguments 
   };
 }
 
-const FORWARD_OPTIONS = ['temperature', 'softcap', 'ignoreIndex', 'entropy', 'top1', 'out', 'signal'];
-const BACKWARD_OPTIONS = ['temperature', 'softcap', 'ignoreIndex', 'signal'];
+const FORWARD_OPTIONS = [
+  'temperature',
+  'softcap',
+  'ignoreIndex',
+  'entropy',
+  'top1',
+  'out',
+  'signal',
+  'stream',
+];
+const BACKWARD_OPTIONS = ['temperature', 'softcap', 'ignoreIndex', 'signal', 'stream'];
 
 /** The outputs of a forward: the caller's where given, else new. */
-function forwardOutputs(rows: number, options: LogprobForwardOptions): Logprobs {
+function forwardOutputs(args: NativeArguments, options: LogprobForwardOptions): Logprobs {
+  const rows = args.rows as number;
   const { out = {}, entropy = false, top1 = false } = options;
   const place = (name: 'logp' | 'lse' | 'entropy') =>
-    out[name] ? checkTensor(`out.${name}`, out[name], ['f32'], [rows]) : Tensor.alloc('f32', [rows]);
+    out[name] ? checkTensor(`out.${name}`, out[name], ['f32'], [rows]) : allocFor(args, 'f32', [rows]);
   const index = () =>
-    out.top1 ? checkTensor('out.top1', out.top1, ['i32'], [rows]) : Tensor.alloc('i32', [rows]);
+    out.top1 ? checkTensor('out.top1', out.top1, ['i32'], [rows]) : allocFor(args, 'i32', [rows]);
   return {
     logp: place('logp'),
     lse: place('lse'),
@@ -91,9 +105,9 @@ export function forwardCall(
   furtherOptions: readonly string[] = [],
 ): [NativeArguments, Logprobs] {
   checkKeys('options', options, [...FORWARD_OPTIONS, ...furtherOptions]);
-  const results = forwardOutputs(input.rows as number, options);
+  const results = forwardOutputs(input, options);
   const { logp, lse, entropy, top1 } = results;
-  const places = { logp: logp.data, lse: lse.data, entropy: entropy?.data, top1: top1?.data };
+  const places = { logp: logp.memory, lse: lse.memory, entropy: entropy?.memory, top1: top1?.memory };
   return [{ ...input, ...logprobOptions(options, input.rows as number), ...places }, results];
 }
 
@@ -106,7 +120,7 @@ export function backwardCall(
 ): NativeArguments {
   checkKeys('options', options, [...BACKWARD_OPTIONS, ...furtherOptions]);
   const column = (name: keyof LogprobColumns) =>
-    checkTensor(name, columns[name], ['f32'], [input.rows as number]).data;
+    checkTensor(name, columns[name], ['f32'], [input.rows as number]).memory;
   const data = { logp: column('logp'), lse: column('lse'), dlogp: column('dlogp') };
   return { ...input, ...logprobOptions(options, input.rows as number), ...data };
 }
@@ -115,7 +129,7 @@ export function backwardCall(
 export function entropyColumns({ entropy, dentropy }: EntropyColumns, rows: number): NativeArguments {
   if (dentropy === undefined) return {};
   return {
-    entropy: checkTensor('entropy', entropy, ['f32'], [rows]).data,
-    dentropy: checkTensor('dentropy', dentropy, ['f32'], [rows]).data,
+    entropy: checkTensor('entropy', entropy, ['f32'], [rows]).memory,
+    dentropy: checkTensor('dentropy', dentropy, ['f32'], [rows]).memory,
   };
 }

@@ -5,53 +5,9 @@ import { fileURLToPath } from 'node:url';
 import bindings from 'bindings';
 import { LapidaryError, type LapidaryErrorCode } from '../errors.ts';
 import { type KernelDefaults, kernelDefaults, libc, variable } from './environment.ts';
+import type { NativeAddon, NativeArguments, NativeCall } from './native-addon.ts';
 
-/** Arguments cross as one plain object; see native/node for what each call reads. */
-export type NativeArguments = Record<string, unknown>;
-type NativeCall = (args: NativeArguments, cancel?: Int32Array) => unknown;
-
-export type KernelCall =
-  | 'tokenLogprobs'
-  | 'tokenLogprobsBackward'
-  | 'tokenLogprobsWithGradient'
-  | 'linearLogprobs'
-  | 'linearLogprobsBackward'
-  | 'divergence'
-  | 'divergenceWithGradient'
-  | 'policyLoss'
-  | 'policyLossReduce'
-  | 'policyLossMap';
-
-/** A policy's native half; lib/policy/policy.ts is its only user. */
-export type NativePolicy = Record<
-  | 'forward'
-  | 'backward'
-  | 'zeroGradients'
-  | 'step'
-  | 'stepCount'
-  | 'setStepCount'
-  | 'sample'
-  | 'read'
-  | 'write'
-  | 'describe',
-  NativeCall
->;
-
-export interface NativeAddon extends Record<KernelCall, NativeCall> {
-  configure(options: { threads: number; implementation: string }): void;
-  describe(): { implementation: string; threads: number; implementations: string[] };
-  /** The CPU by the addon's own look, and for each implementation in the addon whether it can run here. */
-  inspect(): {
-    napi: number;
-    cpu: string;
-    features: Record<string, boolean>;
-    implementations: Record<string, boolean>;
-    /** Memory outside the heap that V8 knows of. */
-    externalBytes: number;
-  };
-  abiVersion: number;
-  Policy: new (config: NativeArguments) => NativePolicy;
-}
+export type * from './native-addon.ts';
 
 /** LAP_ABI_VERSION of native/include/lapidary/base.h, which the calls of this package are written for. */
 const ABI_VERSION = 1;
@@ -146,30 +102,53 @@ function applyDefaults(native: NativeAddon, defaults: KernelDefaults): void {
   }
 }
 
-const NATIVE_CODES = new Set<string>(['ERR_LAPIDARY_ARGUMENT', 'ERR_LAPIDARY_NATIVE', 'ERR_LAPIDARY_STATE']);
+const NATIVE_CODES = new Set<string>([
+  ...['ERR_LAPIDARY_ARGUMENT', 'ERR_LAPIDARY_NATIVE', 'ERR_LAPIDARY_STATE'],
+  ...['ERR_LAPIDARY_MEMORY', 'ERR_LAPIDARY_DEVICE'],
+]);
 
 /** Names are snake_case in C and camelCase here. */
 function camelCase(name: string): string {
   return name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
+/** Messages about an argument's state. */
+const OF_AN_ARGUMENT = /^\w+ (has been disposed of|is still to be)/;
+
 /** Turns an error of the native layer into a LapidaryError; the argument is the first word of its message. */
 function translate(error: unknown): unknown {
   const { code, message } = error as { code?: string; message?: string };
   if (code === undefined || message === undefined || !NATIVE_CODES.has(code)) return error;
   const name = /^[A-Za-z_.]+/.exec(message)?.[0];
-  if (code !== 'ERR_LAPIDARY_ARGUMENT' || name === undefined) {
+  const named = code === 'ERR_LAPIDARY_ARGUMENT' || OF_AN_ARGUMENT.test(message);
+  if (!named || name === undefined) {
     return new LapidaryError(code as LapidaryErrorCode, message, { cause: error });
   }
   const argument = camelCase(name);
-  return new LapidaryError(code, argument + message.slice(name.length), { cause: error, argument });
+  const text = argument + message.slice(name.length);
+  return new LapidaryError(code as LapidaryErrorCode, text, { cause: error, argument });
 }
 
-/** Runs a native call to its end on this thread. */
+/** Runs native code that is no call with arguments; its errors become LapidaryErrors. */
+export function guarded<T>(run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    throw translate(error);
+  }
+}
+
+/** Frees what was made for a call that has failed: its `place`, where it is on a device. */
+function discard({ place }: NativeArguments): void {
+  (place as { fail(): void } | undefined)?.fail();
+}
+
+/** Runs a native call on this thread: on the CPU to its end, on a device until it is on the stream. */
 export function callSync(call: NativeCall, args: NativeArguments): unknown {
   try {
     return call(args);
   } catch (error) {
+    discard(args);
     throw translate(error);
   }
 }
@@ -201,7 +180,8 @@ function watch(signal: AbortSignal | undefined, cancel: Int32Array): () => void 
 }
 
 /**
- * Runs a native call on the addon's own thread. An abort rejects with `signal.reason`; a call that already runs
+ * Runs a native call on the addon's own thread. On a device the call is put on the stream at once, and that thread only
+ * waits for it: an abort comes too late then, and the promise fulfils. On the CPU an abort rejects with `signal.reason`; a call that already runs
  * stops at its next tile, and the promise settles only then, so the buffers are free once it has. Outputs of an
  * aborted call are unspecified.
  */
@@ -210,12 +190,14 @@ export async function callAsync(
   args: NativeArguments,
   signal: AbortSignal | undefined,
 ): Promise<unknown> {
+  if (signal?.aborted) discard(args);
   signal?.throwIfAborted();
   const cancel = new Int32Array(new SharedArrayBuffer(4));
   const unwatch = watch(signal, cancel);
   try {
     return await call(args, cancel);
   } catch (error) {
+    discard(args);
     if ((error as { code?: string }).code === 'ERR_LAPIDARY_CANCELLED') throw signal?.reason ?? error;
     throw translate(error);
   } finally {

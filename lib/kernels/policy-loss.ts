@@ -1,8 +1,13 @@
 import { checkInteger, checkKeys, checkTensor, fail } from './check.ts';
-import { addon, callAsync, callSync, type NativeArguments } from './native.ts';
+import { DIAGNOSTICS, type Diagnostics, namedDiagnostics, SEQUENCE_STATS } from './diagnostics.ts';
+import { addon, callAsync, callSync, type NativeArguments, type NativeMemory } from './native.ts';
 import type { Objective } from './objective.ts';
 import { objectiveArguments } from './objective-arguments.ts';
-import { describe, Tensor } from './tensor.ts';
+import { allocFor, Place } from './place.ts';
+import type { Stream } from './stream.ts';
+import { describe, type Tensor } from './tensor.ts';
+
+export { DIAGNOSTICS, type Diagnostics, EXTREMA, SEQUENCE_STATS } from './diagnostics.ts';
 
 /** A batch: N tokens of B sequences, packed one after the other or in padded rows. */
 export interface PolicyLossInput {
@@ -35,66 +40,6 @@ export interface PolicyLossInput {
   dlogp?: Tensor<'f32'>;
 }
 
-/** Names of the diagnostics in the order of `lap_diagnostic` in lapidary.h: sums, counts and extrema. */
-export const DIAGNOSTICS = [
-  'loss',
-  'policyLoss',
-  'sequenceLoss',
-  'tokens',
-  'sequences',
-  'clipped',
-  'ratioOverflow',
-  'constraintReversed',
-  'positiveTokens',
-  'positiveLogp',
-  'relievedTokens',
-  'relievedLogp',
-  'penalisedTokens',
-  'penalisedLogp',
-  'sSum',
-  'sSquares',
-  'sMaxAbs',
-  'gradAbsMax',
-  'klLoss',
-  'clippedLow',
-  'clippedHigh',
-  'clippedDual',
-  'ratioTokens',
-  'ratioSum',
-  'ratioMax',
-  'klK1Sum',
-  'klValues',
-  'importanceSum',
-  'importanceSquares',
-  'importanceMax',
-  'pushAbs',
-  'pullAbs',
-  'positiveSequences',
-  'positiveSSum',
-  'positiveSSquares',
-  'positiveSMaxAbs',
-  'negativeSequences',
-  'negativeSSum',
-  'negativeSSquares',
-  'negativeSMaxAbs',
-  'pairs',
-  'chosenRewards',
-  'rejectedRewards',
-  'pairsRight',
-  'nonFinite',
-] as const;
-
-/** Diagnostics that are extrema: batches merge by the larger one. All others add up. */
-export const EXTREMA: readonly (typeof DIAGNOSTICS)[number][] = [
-  ...(['sMaxAbs', 'gradAbsMax', 'ratioMax', 'importanceMax', 'positiveSMaxAbs', 'negativeSMaxAbs'] as const),
-];
-
-/** Doubles of a sequence in the stats of phase one: see `lap_sequence_stats`. */
-export const SEQUENCE_STATS = 5;
-
-/** Sums over the batch, never means: the consumer knows the global denominators. See lapidary.h for each. */
-export type Diagnostics = Record<(typeof DIAGNOSTICS)[number], number>;
-
 export interface PolicyLossResult {
   /** [N], dL/dlogp. */
   dlogp: Tensor<'f32'>;
@@ -112,9 +57,23 @@ const OPTIONAL = [
   ...(['tokenAdvantages', 'tokenWeights', 'nftQuality'] as const),
 ] as const;
 
+export interface PolicyLossOptions {
+  /** Of tensors on a device: the stream to work on; default the device's own. */
+  stream?: Stream;
+}
+
+/** What runs of the two phases, and what is given in place of new memory. */
+interface Parts {
+  phase?: 'both' | 'reduce' | 'map';
+  stats?: Float64Array;
+  /** On the device, where nobody waits for them. */
+  diagnostics?: NativeMemory;
+}
+
 interface Prepared {
   args: NativeArguments;
-  dlogp: Tensor<'f32'>;
+  /** Not of the reduce phase. */
+  dlogp: Tensor<'f32'> | undefined;
   diagnostics: Float64Array;
 }
 
@@ -144,7 +103,11 @@ function layoutOf(
   return { sequences, rowStride, lengths };
 }
 
-function prepare(given: PolicyLossInput, stats: Float64Array | undefined): Prepared {
+function prepare(
+  given: PolicyLossInput,
+  options: PolicyLossOptions,
+  { phase = 'both', stats, diagnostics }: Parts = {},
+): Prepared {
   checkKeys('input', given, KEYS);
   const { mask, pairs } = given;
   const tokens = checkTensor('logp', given.logp, ['f32'], [null]).size;
@@ -157,31 +120,35 @@ function prepare(given: PolicyLossInput, stats: Float64Array | undefined): Prepa
     fail('pairs', 'an Int32Array or Float64Array of 2 indices per pair', describe(pairs));
   }
   const optional = (name: (typeof OPTIONAL)[number], size: number) =>
-    given[name] === undefined ? undefined : checkTensor(name, given[name], ['f32'], [size]).data;
-  const dlogp = given.dlogp ?? Tensor.alloc('f32', [tokens]);
-  checkTensor('dlogp', dlogp, ['f32'], [tokens]);
-  const diagnostics = new Float64Array(new SharedArrayBuffer(8 * DIAGNOSTICS.length));
+    given[name] === undefined ? undefined : checkTensor(name, given[name], ['f32'], [size]).memory;
+  const place = new Place(given.logp, options.stream).native;
+  const dlogp = given.dlogp ?? (phase === 'reduce' ? undefined : allocFor(place, 'f32', [tokens]));
+  if (dlogp !== undefined) checkTensor('dlogp', dlogp, ['f32'], [tokens]);
+  const numbers = new Float64Array(new SharedArrayBuffer(8 * DIAGNOSTICS.length));
+  // On a device both phases in one call keep the sums to themselves.
+  const hidden = place.stream !== undefined && phase === 'both';
   const args: NativeArguments = {
     ...objectiveArguments(given.objective, given),
-    ...layout,
-    ...{ tokens, mask, diagnostics, logp: given.logp.data, dlogp: dlogp.data },
+    ...{ ...layout, ...place },
+    ...{ tokens, mask, logp: given.logp.memory, dlogp: dlogp?.memory },
+    diagnostics: diagnostics ?? numbers,
     ...Object.fromEntries(
       OPTIONAL.map((name) => [name, optional(name, name === 'nftQuality' ? sequences : tokens)]),
     ),
     ...(pairs === undefined ? {} : { pairs, pairCount: pairs.length / 2 }),
-    advantages: checkTensor('advantages', given.advantages, ['f32'], [sequences]).data,
-    seqScale: checkTensor('seqScale', given.seqScale, ['f32'], [sequences]).data,
-    stats: stats ?? new Float64Array(new SharedArrayBuffer(8 * SEQUENCE_STATS * sequences)),
+    advantages: checkTensor('advantages', given.advantages, ['f32'], [sequences]).memory,
+    seqScale: checkTensor('seqScale', given.seqScale, ['f32'], [sequences]).memory,
+    stats:
+      stats ?? (hidden ? undefined : new Float64Array(new SharedArrayBuffer(8 * SEQUENCE_STATS * sequences))),
   };
   if (stats !== undefined && stats.length !== SEQUENCE_STATS * sequences) {
     fail('stats', `a Float64Array of ${SEQUENCE_STATS} elements per sequence`, describe(stats));
   }
-  return { args, dlogp, diagnostics };
+  return { args, dlogp, diagnostics: numbers };
 }
 
 function result({ dlogp, diagnostics }: Prepared): PolicyLossResult {
-  const named = Object.fromEntries(DIAGNOSTICS.map((name, i) => [name, diagnostics[i]!]));
-  return { dlogp, diagnostics: named as Diagnostics };
+  return { dlogp: dlogp!, diagnostics: namedDiagnostics(diagnostics) };
 }
 
 /**
@@ -191,36 +158,49 @@ function result({ dlogp, diagnostics }: Prepared): PolicyLossResult {
  */
 export async function policyLoss(
   given: PolicyLossInput,
-  options: { signal?: AbortSignal } = {},
+  options: PolicyLossOptions & { signal?: AbortSignal } = {},
 ): Promise<PolicyLossResult> {
-  const prepared = prepare(given, undefined);
+  const prepared = prepare(given, options);
   await callAsync(addon().policyLoss, prepared.args, options.signal);
   return result(prepared);
 }
 
-/** {@link policyLoss} on the calling thread. */
-export function policyLossSync(given: PolicyLossInput): PolicyLossResult {
-  const prepared = prepare(given, undefined);
+/** {@link policyLoss} on the calling thread; waits for the diagnostics of a device. */
+export function policyLossSync(given: PolicyLossInput, options: PolicyLossOptions = {}): PolicyLossResult {
+  const prepared = prepare(given, options);
   callSync(addon().policyLoss, prepared.args);
   return result(prepared);
+}
+
+/** {@link policyLoss} of tensors on a device with its diagnostics left there, as f64: nothing waits for it. */
+export function enqueuePolicyLoss(
+  given: PolicyLossInput,
+  options: PolicyLossOptions,
+  diagnostics: NativeMemory,
+): void {
+  callSync(addon().policyLoss, prepare(given, options, { diagnostics }).args);
 }
 
 /**
  * Phase one alone: [5 B] f64, for each sequence the sums of `lap_sequence_stats`. Ranks that share sequences add these up between
  * the phases.
  */
-export function policyLossReduceSync(given: PolicyLossInput): Float64Array {
-  const prepared = prepare(given, undefined);
+export function policyLossReduceSync(given: PolicyLossInput, options: PolicyLossOptions = {}): Float64Array {
+  const prepared = prepare(given, options, { phase: 'reduce' });
   callSync(addon().policyLossReduce, prepared.args);
   return prepared.args.stats as Float64Array;
 }
 
 /** Phase two alone, from the (merged) stats of phase one. */
-export function policyLossMapSync(given: PolicyLossInput, stats: Float64Array): PolicyLossResult {
+export function policyLossMapSync(
+  given: PolicyLossInput,
+  stats: Float64Array,
+  options: PolicyLossOptions = {},
+): PolicyLossResult {
   if (!(stats instanceof Float64Array)) {
     fail('stats', `a Float64Array of ${SEQUENCE_STATS} elements per sequence`, describe(stats));
   }
-  const prepared = prepare(given, stats);
+  const prepared = prepare(given, options, { phase: 'map', stats });
   callSync(addon().policyLossMap, prepared.args);
   return result(prepared);
 }

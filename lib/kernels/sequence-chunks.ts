@@ -1,5 +1,5 @@
 import { checkInteger, fail } from './check.ts';
-import { type DType, describe, Tensor } from './tensor.ts';
+import { type DType, describe, type Tensor } from './tensor.ts';
 
 /** Whole sequences [firstSequence, endSequence) of a packed batch, and their rows [begin, end). */
 export interface Chunk {
@@ -46,7 +46,5 @@ function checkOffsets(cuSeqlens: unknown, rows: number): void {
 
 /** Rows [begin, end) of a tensor as a view of the same memory. */
 export function slice<D extends DType>(tensor: Tensor<D>, begin: number, end: number): Tensor<D> {
-  const shape = [end - begin, ...tensor.shape.slice(1)];
-  const row = tensor.shape.slice(1).reduce((product, extent) => product * extent, 1);
-  return Tensor.from(tensor.dtype, tensor.data.subarray(begin * row, end * row) as Tensor<D>['data'], shape);
+  return tensor.slice(begin, end);
 }

@@ -10,7 +10,8 @@ import {
   type Logprobs,
 } from './logprobs.ts';
 import { addon, callAsync, callSync, type NativeArguments } from './native.ts';
-import { FLOAT_DTYPES, type FloatDType, Tensor } from './tensor.ts';
+import { allocFor, Place } from './place.ts';
+import { FLOAT_DTYPES, type FloatDType, type Tensor } from './tensor.ts';
 
 export interface TokenLogprobsInput {
   /** [T, V], or its rows inside a wider tensor: see `vocab`. */
@@ -41,17 +42,20 @@ export interface LogprobsWithGradient extends Omit<Logprobs, 'top1'> {
   dlogits: Tensor<FloatDType>;
 }
 
-function input({ logits, targets, vocab }: TokenLogprobsInput): NativeArguments {
+function input({ logits, targets, vocab }: TokenLogprobsInput, { stream }: LogprobOptions): NativeArguments {
   checkTensor('logits', logits, FLOAT_DTYPES, [null, null]);
   const [rows, rowStride] = logits.shape as [number, number];
   checkTensor('targets', targets, ['i32'], [rows]);
   const width = vocab === undefined ? rowStride : checkInteger('vocab', vocab, 1, rowStride);
-  return { logits: logits.data, dtype: logits.dtype, rows, vocab: width, rowStride, targets: targets.data };
+  return {
+    ...new Place(logits, stream).native,
+    ...{ logits: logits.memory, dtype: logits.dtype, rows, vocab: width, rowStride, targets: targets.memory },
+  };
 }
 
-function gradientPlace(given: TokenLogprobsInput & GradientPlace): Tensor<FloatDType> {
+function gradientPlace(args: NativeArguments, given: TokenLogprobsInput & GradientPlace): Tensor<FloatDType> {
   const { dtype, shape } = given.logits;
-  const dlogits = given.dlogits ?? Tensor.alloc(dtype, shape);
+  const dlogits = given.dlogits ?? allocFor(args, dtype, shape);
   return checkTensor('dlogits', dlogits, [dtype], shape);
 }
 
@@ -59,25 +63,33 @@ function prepareBackward(
   given: TokenLogprobsGradient,
   options: LogprobOptions,
 ): [NativeArguments, Tensor<FloatDType>] {
-  const args = backwardCall(input(given), given, options);
+  const args = backwardCall(input(given, options), given, options);
   const entropy = entropyColumns(given, args.rows as number);
-  const dlogits = gradientPlace(given);
-  return [{ ...args, ...entropy, dlogits: dlogits.data, dlogitsStride: dlogits.shape[1] }, dlogits];
+  const dlogits = gradientPlace(args, given);
+  return [{ ...args, ...entropy, dlogits: dlogits.memory, dlogitsStride: dlogits.shape[1] }, dlogits];
 }
 
 function prepareWithGradient(
   given: WeightedTokenLogprobsInput,
   options: Omit<LogprobForwardOptions, 'top1'>,
 ): [NativeArguments, LogprobsWithGradient] {
-  checkKeys('options', options, ['temperature', 'softcap', 'ignoreIndex', 'entropy', 'out', 'signal']);
-  const [args, { logp, lse, entropy }] = forwardCall(input(given), options);
-  const dlogits = gradientPlace(given);
+  checkKeys('options', options, [
+    'temperature',
+    'softcap',
+    'ignoreIndex',
+    'entropy',
+    'out',
+    'signal',
+    'stream',
+  ]);
+  const [args, { logp, lse, entropy }] = forwardCall(input(given, options), options);
+  const dlogits = gradientPlace(args, given);
   const { rowWeights } = given;
   const weights =
     rowWeights === undefined
       ? undefined
-      : checkTensor('rowWeights', rowWeights, ['f32'], [args.rows as number]).data;
-  const places = { rowWeights: weights, dlogits: dlogits.data, dlogitsStride: dlogits.shape[1] };
+      : checkTensor('rowWeights', rowWeights, ['f32'], [args.rows as number]).memory;
+  const places = { rowWeights: weights, dlogits: dlogits.memory, dlogitsStride: dlogits.shape[1] };
   return [
     { ...args, ...places },
     { logp, lse, entropy, dlogits },
@@ -93,14 +105,14 @@ export async function tokenLogprobs(
   given: TokenLogprobsInput,
   options: LogprobForwardOptions & { signal?: AbortSignal } = {},
 ): Promise<Logprobs> {
-  const [args, results] = forwardCall(input(given), options);
+  const [args, results] = forwardCall(input(given, options), options);
   await callAsync(addon().tokenLogprobs, args, options.signal);
   return results;
 }
 
 /** {@link tokenLogprobs} on the calling thread. */
 export function tokenLogprobsSync(given: TokenLogprobsInput, options: LogprobForwardOptions = {}): Logprobs {
-  const [args, results] = forwardCall(input(given), options);
+  const [args, results] = forwardCall(input(given, options), options);
   callSync(addon().tokenLogprobs, args);
   return results;
 }

@@ -91,6 +91,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   export_linear_logprobs(env, exports);
   export_policy_loss(env, exports);
   export_policy(env, exports);
+  export_cuda(env, exports);
   return exports;
 }
 

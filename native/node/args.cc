@@ -4,66 +4,17 @@
 #include <cstring>
 #include <new>
 
+#include "node/cuda_handles.h"
+#include "node/raw_view.h"
+
 namespace lapidary::node {
-namespace {
 
-const char* type_name(napi_typedarray_type type) {
-  switch (type) {
-    case napi_float32_array:
-      return "Float32Array";
-    case napi_float64_array:
-      return "Float64Array";
-    case napi_int32_array:
-      return "Int32Array";
-    case napi_uint16_array:
-      return "Uint16Array";
-    case napi_uint8_array:
-      return "Uint8Array";
-    default:
-      return "another typed array";
+Arguments::Arguments(Napi::Object object, bool async)
+    : object_(object), async_(async), memory_(object.Env()) {
+  if (has("stream")) {
+    cuda_ = std::make_unique<CudaCall>(StreamHandle::of(env(), object_.Get("stream"), "stream"), async);
   }
 }
-
-size_t element_size(napi_typedarray_type type) {
-  switch (type) {
-    case napi_float64_array:
-      return 8;
-    case napi_float32_array:
-    case napi_int32_array:
-      return 4;
-    case napi_uint16_array:
-      return 2;
-    default:
-      return 1;
-  }
-}
-
-struct RawView {
-  napi_typedarray_type type;
-  size_t elements;
-  void* data;
-  bool shared;
-
-  size_t bytes() const { return elements * element_size(type); }
-};
-
-// Pointer, length and kind of memory in one look. `.ArrayBuffer()` would fail on a SharedArrayBuffer.
-bool raw_view(Napi::Env env, Napi::Value value, RawView* out) {
-  if (!value.IsTypedArray()) return false;
-  napi_value buffer;
-  size_t offset;
-  out->type = napi_int8_array;  // element types newer than this Node-API (Float16Array) leave it unset
-  if (napi_get_typedarray_info(env, value, &out->type, &out->elements, &out->data, &buffer, &offset) !=
-      napi_ok) {
-    return false;
-  }
-  bool plain = false;
-  napi_is_arraybuffer(env, buffer, &plain);
-  out->shared = !plain;
-  return true;
-}
-
-}  // namespace
 
 bool Arguments::has(const char* name) const {
   const Napi::Value value = object_.Get(name);
@@ -115,6 +66,7 @@ Arguments::View Arguments::view(const char* name, napi_typedarray_type type, int
   const Napi::Value value = object_.Get(name);
   RawView raw;
   if (!raw_view(env(), value, &raw) || raw.type != type) {
+    if (const CudaMemory* memory = CudaMemory::from(value)) throw_elsewhere(name, memory->device_name());
     throw_argument(env(), std::string(name) + " has the wrong type; expected a " + type_name(type));
   }
   if (count < 0 || raw.elements < static_cast<uint64_t>(count)) {
@@ -128,15 +80,16 @@ Arguments::View Arguments::view(const char* name, napi_typedarray_type type, int
   const Napi::Object array = value.As<Napi::Object>();
   if (raw.shared && async_) keep(array);
   const size_t bytes = static_cast<size_t>(count) * element_size;
-  views_.push_back({name, array, raw.data, bytes, raw.shared, access});
+  views_.push_back({name, array, raw.data, bytes, raw.shared, access, false});
   return views_.back();
 }
 
 void Arguments::check_memory() {
   for (const View& one : views_) {
     RawView raw;
-    // An asynchronous call has copied what could move; its outputs are looked at again when it settles.
-    if (!async_ && one.bytes > 0 &&
+    // An asynchronous call has copied what could move, and so has one on a device; outputs are looked at
+    // again when it settles.
+    if (!async_ && cuda_ == nullptr && one.bytes > 0 &&
         (!raw_view(env(), one.array, &raw) || raw.data != one.data || raw.bytes() < one.bytes)) {
       throw_argument(env(), one.name + " was detached or shrunk while the arguments were read");
     }
@@ -178,6 +131,7 @@ void* Arguments::scratch(size_t bytes) {
 
 const void* Arguments::input_bytes(const char* name, napi_typedarray_type type, int64_t count,
                                    size_t element_size, Shared shared) {
+  if (cuda_ != nullptr) return device_bytes(name, count, element_size, Access::kRead);
   const View source = view(name, type, count, element_size, Access::kRead);
   if (source.shared ? shared == Shared::kBorrowed : !async_) return source.data;
   void* copy = scratch(source.bytes);
@@ -187,6 +141,7 @@ const void* Arguments::input_bytes(const char* name, napi_typedarray_type type, 
 
 void* Arguments::output_bytes(const char* name, napi_typedarray_type type, int64_t count,
                               size_t element_size) {
+  if (cuda_ != nullptr) return device_bytes(name, count, element_size, Access::kWrite);
   const View target = view(name, type, count, element_size, Access::kWrite);
   if (!async_ || target.shared) return target.data;
   void* result = scratch(target.bytes);
@@ -203,7 +158,8 @@ const int32_t* Arguments::flag(const char* name) {
 }
 
 const uint8_t* Arguments::optional_bytes(const char* name, int64_t count) {
-  return has(name) ? input<uint8_t>(name, napi_uint8_array, count) : nullptr;
+  if (!has(name)) return nullptr;
+  return static_cast<const uint8_t*>(host_or_device_input(name, napi_uint8_array, count, 1));
 }
 
 const int64_t* Arguments::offsets(const char* name, int64_t count) {

@@ -41,36 +41,49 @@ Status run(lap_context* ctx, const int32_t* cancel, lap_status (*function)(lap_c
   return {code, lap_error_message(ctx)};
 }
 
-// Wraps a C call as a job's work, which holds the context. The context is looked up when the job runs, since
-// it may have been replaced after the call was queued.
+// One operation of the C ABI on both sides. A workspace is asked for where there is a query.
 template <class Args>
-std::function<Status(const int32_t*)> call(Environment& owner,
-                                           lap_status (*function)(lap_context*, const Args*),
-                                           const Args& args) {
-  return [&owner, function, args](const int32_t* cancel) -> Status {
-    std::lock_guard<std::mutex> lock(owner.context_mutex);
-    return run(owner.context, cancel, function, args);
-  };
+struct Operation {
+  lap_status (*cpu)(lap_context*, const Args*);
+  lap_status (*CudaObject::*cuda)(lap_cuda_context*, const Args*);
+  lap_status (*cpu_workspace)(lap_context*, const Args*, size_t*) = nullptr;
+  lap_status (*CudaObject::*cuda_workspace)(lap_cuda_context*, const Args*, size_t*) = nullptr;
+};
+
+// On the CPU the size of a workspace depends on the context, so it is asked for when the job runs; asking
+// when it is queued would make the event loop wait for the job that holds the context.
+template <class Args>
+Status run_on_cpu(Environment& owner, const int32_t* cancel, const Operation<Args>& operation, Args args) {
+  std::lock_guard<std::mutex> lock(owner.context_mutex);
+  std::unique_ptr<unsigned char[]> workspace;
+  if constexpr (requires { args.workspace; }) {
+    if (operation.cpu_workspace != nullptr) {
+      const lap_status code = operation.cpu_workspace(owner.context, &args, &args.workspace_bytes);
+      if (code != LAP_OK) return {code, lap_error_message(owner.context)};
+      workspace.reset(new (std::nothrow) unsigned char[args.workspace_bytes]);
+      if (workspace == nullptr)
+        return out_of_memory("a workspace of " + std::to_string(args.workspace_bytes) + " bytes");
+      args.workspace = workspace.get();
+    }
+  }
+  return run(owner.context, cancel, operation.cpu, args);
 }
 
-// The same for a call that needs a workspace. Its size depends on the context, so it is asked for when the
-// job runs; asking when it is queued would make the event loop wait for the job that holds the context.
+// The job's work. On the CPU it is the call, which holds the context; that is looked up when the job runs,
+// since it may have been replaced after the call was queued. On a device the call is put on the stream when
+// it is made, and the work is to wait for it.
 template <class Args>
-std::function<Status(const int32_t*)> call(Environment& owner,
-                                           lap_status (*function)(lap_context*, const Args*),
-                                           lap_status (*query)(lap_context*, const Args*, size_t*),
-                                           const Args& args) {
-  return [&owner, function, query, args](const int32_t* cancel) -> Status {
-    std::lock_guard<std::mutex> lock(owner.context_mutex);
-    Args own = args;
-    const lap_status code = query(owner.context, &own, &own.workspace_bytes);
-    if (code != LAP_OK) return {code, lap_error_message(owner.context)};
-    std::unique_ptr<unsigned char[]> workspace(new (std::nothrow) unsigned char[own.workspace_bytes]);
-    if (workspace == nullptr)
-      return out_of_memory("a workspace of " + std::to_string(own.workspace_bytes) + " bytes");
-    own.workspace = workspace.get();
-    return run(owner.context, cancel, function, own);
-  };
+std::function<Status(const int32_t*)> call(Job& job, const Operation<Args>& operation, const Args& args) {
+  if (CudaCall* cuda = job.arguments.cuda()) {
+    job.launch = [cuda, operation, args] {
+      return cuda->launch(operation.cuda, operation.cuda_workspace, args);
+    };
+    return [cuda, async = job.async](const int32_t*) { return cuda->wait(!async); };
+  }
+  Environment& owner = environment(job.arguments.env());
+  owner.kernels(job.arguments.env());
+  return
+      [&owner, operation, args](const int32_t* cancel) { return run_on_cpu(owner, cancel, operation, args); };
 }
 
 template <class Args>

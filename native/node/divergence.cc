@@ -36,19 +36,15 @@ void read_both(Arguments& in, Args* args) {
 
 Napi::Value divergence(const Napi::CallbackInfo& info) {
   return dispatch(info, [&](Job& job) {
-    Environment& owner = environment(info.Env());
-    owner.kernels(info.Env());
     lap_divergence_args args{};
     read_both(job.arguments, &args);
-    return call(owner, lap_divergence, args);
+    return call(job, {lap_divergence, &CudaObject::divergence}, args);
   });
 }
 
 Napi::Value divergence_with_gradient(const Napi::CallbackInfo& info) {
   return dispatch(info, [&](Job& job) {
     Arguments& in = job.arguments;
-    Environment& owner = environment(info.Env());
-    owner.kernels(info.Env());
     lap_divergence_with_gradient_args args{};
     read_both(in, &args);
     args.row_weights = in.optional_floats("rowWeights", args.rows);
@@ -56,7 +52,7 @@ Napi::Value divergence_with_gradient(const Napi::CallbackInfo& info) {
     args.dstudent = in.matrix_output("dstudent", args.student_dtype,
                                      extent(in, args.rows, args.dstudent_stride, args.vocab));
     in.in_place("dstudent", "student");
-    return call(owner, lap_divergence_with_gradient, args);
+    return call(job, {lap_divergence_with_gradient, &CudaObject::divergence_with_gradient}, args);
   });
 }
 

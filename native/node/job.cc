@@ -38,6 +38,11 @@ void JobRunner::shut_down() {
 
 void JobRunner::check_pending(Napi::Env env, const Job& job) const {
   for (const Job* earlier : pending_) {
+    const char* met = earlier->arguments.meets(job.arguments);
+    if (met != nullptr) {
+      throw to_error(env, {LAP_WRONG_STATE, std::string(met) + " is still to be copied by an earlier call; "
+                                                               "await that call first"});
+    }
     const char* name = earlier->arguments.unwritten(job.arguments);
     if (name == nullptr) continue;
     throw to_error(
@@ -47,8 +52,11 @@ void JobRunner::check_pending(Napi::Env env, const Job& job) const {
 }
 
 Napi::Value JobRunner::run_now(Napi::Env env, Job& job) {
-  const Status status = job.work(nullptr);
-  if (!status.ok()) throw to_error(env, status);
+  if (job.arguments.cuda() == nullptr || job.arguments.cuda()->waits()) {
+    Status status = job.work(nullptr);
+    if (status.ok()) status = job.arguments.finish(env);
+    if (!status.ok()) throw to_error(env, status, job.where());
+  }
   return job.result ? job.result(env) : env.Undefined();
 }
 
@@ -117,7 +125,7 @@ void JobRunner::settle(Napi::Env env, Job& job) {
   try {
     if (job.status.ok()) job.status = job.arguments.finish(env);
     if (!job.status.ok()) {
-      job.deferred->Reject(to_error(env, job.status).Value());
+      job.deferred->Reject(to_error(env, job.status, job.where()).Value());
       return;
     }
     job.deferred->Resolve(job.result ? job.result(env) : env.Undefined());
@@ -135,14 +143,19 @@ Napi::Value dispatch(const Napi::CallbackInfo& info,
   try {
     job->work = prepare(*job);
     job->arguments.check_memory();
-    environment(env).jobs.check_pending(env, *job);
-    if (!async) return environment(env).jobs.run_now(env, *job);
+    Environment& owner = environment(env);
+    owner.check_pending(env, *job);
+    if (job->launch) {
+      const Status launched = job->launch();
+      if (!launched.ok()) throw to_error(env, launched, Where::kDevice);
+    }
+    if (!async) return owner.jobs.run_now(env, *job);
     Napi::Object holder = Napi::Object::New(env);
     holder.Set("cancel", info[1]);
     Arguments cancel(holder, true);
     job->cancel = cancel.flag("cancel");
     job->arguments.keep(info[1].As<Napi::Object>());
-    return environment(env).jobs.enqueue(env, std::move(job));
+    return owner.runner(*job).enqueue(env, std::move(job));
   } catch (const std::bad_alloc&) {
     throw to_error(env, out_of_memory("preparing the call"));
   } catch (const std::system_error&) {

@@ -15,15 +15,20 @@
 namespace lapidary::node {
 
 struct Job {
-  Job(Napi::Object object, bool async) : arguments(object, async) {}
+  Job(Napi::Object object, bool asynchronous) : arguments(object, asynchronous), async(asynchronous) {}
 
   Arguments arguments;
+  bool async;
+  // Of a call on a device: puts it on the stream, on the JS thread; `work` then only waits.
+  std::function<Status()> launch;
   std::function<Status(const int32_t* cancel)> work;
   // Makes the call's value on the JS thread; null: undefined.
   std::function<Napi::Value(Napi::Env)> result;
   const int32_t* cancel = nullptr;
   std::unique_ptr<Napi::Promise::Deferred> deferred;
   Status status;
+
+  Where where() const { return arguments.cuda() == nullptr ? Where::kHost : Where::kDevice; }
 };
 
 class JobRunner {
@@ -51,7 +56,8 @@ class JobRunner {
   std::vector<Job*> pending_;  // made and not settled; JS thread only
 };
 
-// Runs `work` at once, or on the runner's thread where `cancel` (an Int32Array over shared memory) is given.
+// Runs `work` at once (of a call on a device only where there is something to wait for), or on the runner's
+// thread where `cancel` (an Int32Array over shared memory) is given.
 Napi::Value dispatch(const Napi::CallbackInfo& info,
                      const std::function<std::function<Status(const int32_t*)>(Job& job)>& prepare);
 

@@ -9,5 +9,7 @@ void export_token_logprobs(Napi::Env env, Napi::Object exports);
 void export_linear_logprobs(Napi::Env env, Napi::Object exports);
 void export_divergence(Napi::Env env, Napi::Object exports);
 void export_policy_loss(Napi::Env env, Napi::Object exports);
+// Devices: the object, memory, streams, events and copies.
+void export_cuda(Napi::Env env, Napi::Object exports);
 
 }  // namespace lapidary::node

@@ -18,8 +18,6 @@ void read_linear(Arguments& in, Args* args) {
 Napi::Value linear_logprobs(const Napi::CallbackInfo& info) {
   return dispatch(info, [&](Job& job) {
     Arguments& in = job.arguments;
-    Environment& owner = environment(info.Env());
-    owner.kernels(info.Env());
     lap_linear_logprobs_args args{};
     read_linear(in, &args);
     args.logp = in.float_output("logp", args.rows);
@@ -31,15 +29,16 @@ Napi::Value linear_logprobs(const Napi::CallbackInfo& info) {
       args.kept = in.float_output("kept", count);
       args.kept_bytes = static_cast<size_t>(count) * sizeof(float);
     }
-    return call(owner, lap_linear_logprobs, lap_linear_logprobs_workspace, args);
+    return call(job,
+                {lap_linear_logprobs, &CudaObject::linear_logprobs, lap_linear_logprobs_workspace,
+                 &CudaObject::linear_logprobs_workspace},
+                args);
   });
 }
 
 Napi::Value linear_logprobs_backward(const Napi::CallbackInfo& info) {
   return dispatch(info, [&](Job& job) {
     Arguments& in = job.arguments;
-    Environment& owner = environment(info.Env());
-    owner.kernels(info.Env());
     lap_linear_logprobs_backward_args args{};
     read_linear(in, &args);
     args.logp = in.floats("logp", args.rows);
@@ -53,7 +52,10 @@ Napi::Value linear_logprobs_backward(const Napi::CallbackInfo& info) {
       args.kept = in.floats("kept", count);
       args.kept_bytes = static_cast<size_t>(count) * sizeof(float);
     }
-    return call(owner, lap_linear_logprobs_backward, lap_linear_logprobs_backward_workspace, args);
+    return call(job,
+                {lap_linear_logprobs_backward, &CudaObject::linear_logprobs_backward,
+                 lap_linear_logprobs_backward_workspace, &CudaObject::linear_logprobs_backward_workspace},
+                args);
   });
 }
 

@@ -1,6 +1,8 @@
 // The policy loss as JS functions: (arguments, cancel?) -> undefined or a promise of it.
+#include "capi/policy_loss_checks.h"
 #include "node/calls.h"
 #include "node/kernels.h"
+#include "objective/sequence_term.h"
 
 namespace lapidary::node {
 namespace {
@@ -79,58 +81,90 @@ lap_objective read_objective(const Arguments& in) {
 
 constexpr int64_t kStats = sizeof(lap_sequence_stats) / sizeof(double);
 
-using LossFunction = lap_status (*)(lap_context*, const lap_policy_loss_args*);
+using LossArguments = lap_policy_loss_args;
+
+void read_layout(Arguments& in, LossArguments* args) {
+  args->tokens = in.integer("tokens");
+  args->sequences = in.integer("sequences");
+  if (in.has("rowStride")) {
+    args->row_stride = in.integer("rowStride");
+    if (in.has("lengths")) args->lengths = in.offsets("lengths", args->sequences);
+  } else {
+    args->cu_seqlens = in.offsets("cuSeqlens", args->sequences + 1);
+  }
+}
+
+void read_pairs(Arguments& in, LossArguments* args) {
+  if (!in.has("pairs")) return;
+  args->pair_count = in.integer("pairCount");
+  args->pairs = in.offsets("pairs", 2 * args->pair_count);
+}
+
+// Indices still lie on the host here, so that a call on a device refuses what one on the CPU does.
+void send_indices(Arguments& in, LossArguments* args, bool maps) {
+  Status status = check_layout(*args);
+  if (status.ok() && maps && is_pair_term(args->objective.sequence_term)) status = check_pairs(*args);
+  if (!status.ok()) throw to_error(in.env(), status);
+  args->cu_seqlens = in.on_device(args->cu_seqlens, args->sequences + 1);
+  args->lengths = in.on_device(args->lengths, args->sequences);
+  args->pairs = in.on_device(args->pairs, 2 * args->pair_count);
+}
+
+// Where the sums of phase one are. Both phases in one call on a device need not show them to anybody; the map
+// phase alone only reads them.
+double* read_stats(Arguments& in, int64_t sequences, bool reduces) {
+  const int64_t count = kStats * sequences;
+  if (in.cuda() != nullptr && !in.has("stats")) {
+    return static_cast<double*>(in.device_scratch(static_cast<size_t>(count) * sizeof(double)));
+  }
+  return reduces ? in.double_output("stats", count) : const_cast<double*>(in.doubles("stats", count));
+}
+
+void read_map(Arguments& in, LossArguments* args) {
+  args->token_advantages = in.optional_floats("tokenAdvantages", args->tokens);
+  args->nft_quality = in.optional_floats("nftQuality", args->sequences);
+  args->seq_scale = in.floats("seqScale", args->sequences);
+  args->token_weights = in.optional_floats("tokenWeights", args->tokens);
+  args->dlogp = in.float_output("dlogp", args->tokens);
+  args->diagnostics = in.double_output("diagnostics", LAP_DIAG_COUNT);
+}
+
+constexpr Operation<LossArguments> kReduce{lap_policy_loss_reduce, &CudaObject::policy_loss_reduce, nullptr,
+                                           &CudaObject::policy_loss_workspace};
+constexpr Operation<LossArguments> kMap{lap_policy_loss_map, &CudaObject::policy_loss_map,
+                                        lap_policy_loss_workspace, &CudaObject::policy_loss_workspace};
+constexpr Operation<LossArguments> kBoth{lap_policy_loss, &CudaObject::policy_loss, lap_policy_loss_workspace,
+                                         &CudaObject::policy_loss_workspace};
 
 // The three entry points read the same arguments; a phase that does not use one gets it as absent.
-template <LossFunction Function, bool kReduces, bool kMaps>
+template <const Operation<LossArguments>& kOperation, bool kReduces, bool kMaps>
 Napi::Value policy_loss(const Napi::CallbackInfo& info) {
   return dispatch(info, [&](Job& job) {
     Arguments& in = job.arguments;
-    Environment& owner = environment(info.Env());
-    owner.kernels(info.Env());
-    lap_policy_loss_args args{};
+    LossArguments args{};
     args.struct_size = sizeof args;
     args.objective = read_objective(in);
-    args.tokens = in.integer("tokens");
-    args.sequences = in.integer("sequences");
-    if (in.has("rowStride")) {
-      args.row_stride = in.integer("rowStride");
-      if (in.has("lengths")) args.lengths = in.offsets("lengths", args.sequences);
-    } else {
-      args.cu_seqlens = in.offsets("cuSeqlens", args.sequences + 1);
-    }
+    read_layout(in, &args);
+    if (kMaps) read_pairs(in, &args);
     args.logp = in.floats("logp", args.tokens);
     args.old_logp = in.optional_floats("oldLogp", args.tokens);
     args.behaviour_logp = in.optional_floats("behaviourLogp", args.tokens);
     args.ref_logp = in.optional_floats("refLogp", args.tokens);
     args.mask = in.optional_bytes("mask", args.tokens);
-    // The map phase alone only reads them.
-    double* stats = kReduces ? in.double_output("stats", kStats * args.sequences)
-                             : const_cast<double*>(in.doubles("stats", kStats * args.sequences));
-    args.stats = reinterpret_cast<lap_sequence_stats*>(stats);
+    args.stats = reinterpret_cast<lap_sequence_stats*>(read_stats(in, args.sequences, kReduces));
     if (kMaps || in.has("advantages")) args.advantages = in.floats("advantages", args.sequences);
-    if (kMaps) {
-      args.token_advantages = in.optional_floats("tokenAdvantages", args.tokens);
-      args.nft_quality = in.optional_floats("nftQuality", args.sequences);
-      if (in.has("pairs")) {
-        args.pair_count = in.integer("pairCount");
-        args.pairs = in.offsets("pairs", 2 * args.pair_count);
-      }
-      args.seq_scale = in.floats("seqScale", args.sequences);
-      args.token_weights = in.optional_floats("tokenWeights", args.tokens);
-      args.dlogp = in.float_output("dlogp", args.tokens);
-      args.diagnostics = in.double_output("diagnostics", LAP_DIAG_COUNT);
-    }
-    return kMaps ? call(owner, Function, lap_policy_loss_workspace, args) : call(owner, Function, args);
+    if (kMaps) read_map(in, &args);
+    if (in.cuda() != nullptr) send_indices(in, &args, kMaps);
+    return call(job, kOperation, args);
   });
 }
 
 }  // namespace
 
 void export_policy_loss(Napi::Env env, Napi::Object exports) {
-  exports.Set("policyLoss", Napi::Function::New(env, policy_loss<lap_policy_loss, true, true>));
-  exports.Set("policyLossReduce", Napi::Function::New(env, policy_loss<lap_policy_loss_reduce, true, false>));
-  exports.Set("policyLossMap", Napi::Function::New(env, policy_loss<lap_policy_loss_map, false, true>));
+  exports.Set("policyLoss", Napi::Function::New(env, policy_loss<kBoth, true, true>));
+  exports.Set("policyLossReduce", Napi::Function::New(env, policy_loss<kReduce, true, false>));
+  exports.Set("policyLossMap", Napi::Function::New(env, policy_loss<kMap, false, true>));
 }
 
 }  // namespace lapidary::node

@@ -8,8 +8,6 @@ namespace {
 Napi::Value token_logprobs(const Napi::CallbackInfo& info) {
   return dispatch(info, [&](Job& job) {
     Arguments& in = job.arguments;
-    Environment& owner = environment(info.Env());
-    owner.kernels(info.Env());
     lap_token_logprobs_args args{};
     read_rows(in, &args);
     args.row_stride = in.integer("rowStride");
@@ -18,15 +16,13 @@ Napi::Value token_logprobs(const Napi::CallbackInfo& info) {
     args.lse = in.float_output("lse", args.rows);
     args.entropy = in.optional_float_output("entropy", args.rows);
     args.top1 = in.has("top1") ? in.int_output("top1", args.rows) : nullptr;
-    return call(owner, lap_token_logprobs, args);
+    return call(job, {lap_token_logprobs, &CudaObject::token_logprobs}, args);
   });
 }
 
 Napi::Value token_logprobs_backward(const Napi::CallbackInfo& info) {
   return dispatch(info, [&](Job& job) {
     Arguments& in = job.arguments;
-    Environment& owner = environment(info.Env());
-    owner.kernels(info.Env());
     lap_token_logprobs_backward_args args{};
     read_rows(in, &args);
     args.row_stride = in.integer("rowStride");
@@ -40,15 +36,13 @@ Napi::Value token_logprobs_backward(const Napi::CallbackInfo& info) {
     args.dlogits =
         in.matrix_output("dlogits", args.dtype, extent(in, args.rows, args.dlogits_stride, args.vocab));
     in.in_place("dlogits", "logits");
-    return call(owner, lap_token_logprobs_backward, args);
+    return call(job, {lap_token_logprobs_backward, &CudaObject::token_logprobs_backward}, args);
   });
 }
 
 Napi::Value token_logprobs_with_gradient(const Napi::CallbackInfo& info) {
   return dispatch(info, [&](Job& job) {
     Arguments& in = job.arguments;
-    Environment& owner = environment(info.Env());
-    owner.kernels(info.Env());
     lap_token_logprobs_with_gradient_args args{};
     read_rows(in, &args);
     args.row_stride = in.integer("rowStride");
@@ -61,7 +55,10 @@ Napi::Value token_logprobs_with_gradient(const Napi::CallbackInfo& info) {
     args.dlogits =
         in.matrix_output("dlogits", args.dtype, extent(in, args.rows, args.dlogits_stride, args.vocab));
     in.in_place("dlogits", "logits");
-    return call(owner, lap_token_logprobs_with_gradient, lap_token_logprobs_with_gradient_workspace, args);
+    return call(job,
+                {lap_token_logprobs_with_gradient, &CudaObject::token_logprobs_with_gradient,
+                 lap_token_logprobs_with_gradient_workspace},
+                args);
   });
 }
 

@@ -116,7 +116,7 @@ describe.each(ALL.map((objective) => [objective.name, objective] as const))(
           }),
         ),
       );
-      const parts = halves.map(policyLossReduceSync);
+      const parts = halves.map((part) => policyLossReduceSync(part));
       const merged = parts[0]!.map((value, i) => value + parts[1]![i]!);
       const gradients = halves.map((half) => policyLossMapSync(half, merged));
       sequences.forEach((_sequence, i) => {

@@ -108,7 +108,7 @@ describe.each(CASES)(`layouts, %s (seed ${SEED})`, (_, objective) => {
   const weighted = gate.kind === 'clip-weight' || gate.kind === 'gamma';
   it.skipIf(throughSequence && !weighted)('gives ranks that share sequences the whole gradient', () => {
     const parts = halves(sequences).map((part) => pack(objective, part));
-    const stats = parts.map(policyLossReduceSync);
+    const stats = parts.map((part) => policyLossReduceSync(part));
     const merged = stats[0]!.map((value, i) => value + stats[1]![i]!);
     const results = parts.map((part) => policyLossMapSync(part, merged));
     sequences.forEach((_sequence, i) => {

@@ -15,6 +15,7 @@ it('doctor --json has a stable shape', async () => {
     cpu: { model: expect.stringMatching(/\S/), cores: os.availableParallelism() },
     environment: {
       LAPIDARY_ADDON: process.env.LAPIDARY_ADDON || null,
+      LAPIDARY_CUDA_OBJECT: process.env.LAPIDARY_CUDA_OBJECT || null,
       LAPIDARY_THREADS: process.env.LAPIDARY_THREADS || null,
       LAPIDARY_IMPLEMENTATION: process.env.LAPIDARY_IMPLEMENTATION || null,
     },
@@ -28,7 +29,8 @@ it('doctor --json has a stable shape', async () => {
       features: expect.any(Object),
       threads: expect.any(Number),
       implementations: expect.any(Array),
-      backends: { cpu: 'built', cuda: expect.any(String) },
+      backends: { cpu: 'built', cuda: expect.stringMatching(/^(no CUDA device: .|[1-9]\d* device)/) },
+      cuda: expect.objectContaining({ devices: expect.any(Array), foundBy: expect.any(String) }),
     },
     error: null,
   });
