@@ -102,8 +102,8 @@ void read_pairs(Arguments& in, LossArguments* args) {
 
 // Indices still lie on the host here, so that a call on a device refuses what one on the CPU does.
 void send_indices(Arguments& in, LossArguments* args, bool maps) {
-  Status status = check_layout(*args);
-  if (status.ok() && maps && is_pair_term(args->objective.sequence_term)) status = check_pairs(*args);
+  Status status = check_layout(*args, true);
+  if (status.ok() && maps && is_pair_term(args->objective.sequence_term)) status = check_pairs(*args, true);
   if (!status.ok()) throw to_error(in.env(), status);
   args->cu_seqlens = in.on_device(args->cu_seqlens, args->sequences + 1);
   args->lengths = in.on_device(args->lengths, args->sequences);

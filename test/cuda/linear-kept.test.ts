@@ -60,6 +60,7 @@ describe.each(FLOAT_TYPES)(`kept logits on a device, %s (seed ${SEED})`, (dtype)
       for (const tensor of Object.values(later)) (tensor as Tensor | null)?.dispose();
     }
     kept.dispose();
-    expect(free()).toBe(before);
+    // Or more, where the collector has been at what an earlier test left.
+    expect(free()).toBeGreaterThanOrEqual(before);
   });
 });
