@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "cuda/cluster.cuh"
 #include "cuda/head_tiles.h"
 #include "cuda/row_launch.cuh"
 #include "cuda/tma.cuh"
@@ -132,6 +133,7 @@ __device__ __forceinline__ void multiply(float (&sums)[kFragment], const Ring& r
     at->advance();
   }
   product_wait<0>();
+  accept_results(sums);
   release<kTeam>(ring, before);
 }
 

@@ -115,25 +115,4 @@ __device__ __forceinline__ void copy_box_to(uint16_t blocks, uint32_t to, const 
 #endif
 }
 
-__device__ __forceinline__ uint32_t cluster_rank() {
-#if defined(__CUDACC__)
-  uint32_t rank;
-  asm volatile("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
-  return rank;
-#else
-  return static_cast<uint32_t>(simt::cluster_rank());
-#endif
-}
-// All threads of all blocks of the cluster.
-__device__ __forceinline__ void cluster_barrier() {
-#if defined(__CUDACC__)
-  asm volatile(
-      "barrier.cluster.arrive.release;\n"
-      "barrier.cluster.wait.acquire;" ::
-          : "memory");
-#else
-  simt::cluster_barrier();
-#endif
-}
-
 }  // namespace lapidary::cuda

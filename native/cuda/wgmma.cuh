@@ -33,6 +33,15 @@ __device__ __forceinline__ void product_wait() {
 #endif
 }
 
+// After the wait: the compiler takes an accumulator for written where its product stands, and could read it
+// before the wait that it does not connect with it.
+__device__ __forceinline__ void accept_results(float (&sums)[kFragment]) {
+#if defined(__CUDACC__)
+#pragma unroll
+  for (int i = 0; i < kFragment; ++i) asm volatile("" : "+f"(sums[i])::"memory");
+#endif
+}
+
 // More registers for the threads that hold accumulators, given up by those that do not. The kernel must have
 // a limit at launch, and the sum over its warpgroups must not grow.
 template <int kRegisters>
