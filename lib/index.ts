@@ -7,7 +7,15 @@ export { type ImportRolloutsOptions, importRollouts, type RolloutFormat } from '
 export { readAllJsonl, readJsonl, writeJsonlAtomic } from './data/jsonl.ts';
 export { loadRollouts } from './data/load-rollouts.ts';
 export { readParquet, writeParquetAtomic } from './data/parquet.ts';
-export type { EvalRow, Prompt, Rollout, Step, StepVerdict, TrainRow, Verdict } from './data/records.ts';
+export {
+  EvalRow,
+  Prompt,
+  Rollout,
+  Step,
+  StepVerdict,
+  TrainRow,
+  type Verdict,
+} from './data/records.ts';
 export { readRows, writeRowsAtomic } from './data/tables.ts';
 export { LapidaryError, type LapidaryErrorCode } from './errors.ts';
 export { type EvaluateOptions, type Evaluation, evaluate } from './evaluate/evaluate.ts';
@@ -161,7 +169,8 @@ export type { Segmenter, Span } from './segment/segmenter.ts';
 export { PolicyContinuer } from './tasks/policy-continuer.ts';
 export { ByteTokenizer } from './tokenizer/byte-tokenizer.ts';
 export { checkTokenizer } from './tokenizer/check-tokenizer.ts';
-export { HfTokenizer } from './tokenizer/hf-tokenizer.ts';
+export { loadHfEncoder } from './tokenizer/hf-encoder.ts';
+export { HfTokenizer, tokenizerSha256 } from './tokenizer/hf-tokenizer.ts';
 export { PieceTokenizer } from './tokenizer/piece-tokenizer.ts';
 export type { Tokenizer } from './tokenizer/tokenizer.ts';
 export { builtInTrainer } from './train/built-in-trainer.ts';

@@ -53,6 +53,12 @@ for (const [i, kernel] of kernels.entries()) {
   console.log(`FAILED ${full} for ${kernel.target} spills ${kernel.spill} bytes`);
 }
 
+// What ptxas says where it gives up on the overlap that a kernel was written for.
+for (const [line] of said.matchAll(/^.*(wgmma.*serialized|setmaxnreg.*ignored).*$/gim)) {
+  failed += 1;
+  console.log(`FAILED ${line.trim()}`);
+}
+
 // The object by itself: no driver, no device, or a device; never a crash.
 const object = readdirSync(folder).find((name) => /^lapidary_cuda\.(so|dll|dylib)$/.test(name));
 const probe = `import ctypes

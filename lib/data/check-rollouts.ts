@@ -7,6 +7,8 @@ export interface RolloutCheckOptions {
    * log-probs of a distribution over the whole vocabulary.
    */
   sequenceTerm?: boolean;
+  /** A further check of each rollout; what it gives is the row's fault. `line` is the row's. */
+  check?: (rollout: Rollout, line: number) => { field: string; problem: string } | null;
 }
 
 /** Checks what one column says against another, which a schema of single fields cannot; one file per checker. */
@@ -34,6 +36,8 @@ export class RolloutChecker {
       this.#checkLogprobs(row, 'behavior_logprobs', line);
       this.#checkLogprobs(row, 'ref_logprobs', line);
       this.#checkKind(row, line);
+      const fault = this.#options.check?.(row, line) ?? null;
+      if (fault !== null) throw dataError(this.#file, line, fault.field, fault.problem);
       own.add(row.rollout_id);
     }
     for (const row of rows) {

@@ -17,7 +17,7 @@ export function goldAnswerOf(
   const answer = column === undefined ? options.answers?.get(messages.at(-1)!.content) : row[column];
   const field = column ?? named[0]!;
   if (answer === undefined) {
-    const problem = `is missing (looked for ${named.join(', ')}); name its column with the option answerColumn, or give the option answers, a map from prompt to answer`;
+    const problem = `is missing (looked for ${named.join(', ')}); name its column with the option answerColumn (answer_column in a run's [data]), or give the option answers, a map from prompt to answer`;
     throw dataError(file, line, field, problem);
   }
   const text = typeof answer === 'number' || typeof answer === 'string' ? String(answer) : '';

@@ -27,8 +27,11 @@ export interface RolloutSet {
 }
 
 /** Reads a flat file. Its `prompt_id` becomes group_id; prompt_id and rollout_id are content hashes. */
-export async function importFlat(path: string, options: RolloutCheckOptions = {}): Promise<RolloutSet> {
-  return collectFlat(readRows(path, FlatRow), path, options);
+export async function importFlat(
+  path: string,
+  options: RolloutCheckOptions & { onBadRow?: OnBadRow } = {},
+): Promise<RolloutSet> {
+  return collectFlat(readRows(path, FlatRow, options.onBadRow), path, options);
 }
 
 /** The same over rows that were read elsewhere. */

@@ -65,7 +65,8 @@ export async function importRollouts(path: string, options: ImportRolloutsOption
 
 /** JSON Lines, or Parquet by the file's extension. */
 function rowsOf(path: string, onBadRow: OnBadRow | undefined): AsyncIterable<JsonlRow<AnyRow>> {
-  return path.endsWith('.parquet') ? readParquet(path, AnyRow) : readRows(path, AnyRow, onBadRow);
+  if (!path.endsWith('.parquet')) return readRows(path, AnyRow, onBadRow);
+  return readParquet(path, AnyRow, onBadRow === undefined ? {} : { onBadRow });
 }
 
 /** The same over rows that were read elsewhere. */
@@ -126,7 +127,7 @@ async function formatOf(path: string, mayLeaveOut: boolean): Promise<RolloutForm
     const names = Object.keys(row).join(', ') || 'none';
     const known = FORMATS.map((format) => `${format} (${SIGNS[format].fields})`).join('; ');
     const doubt = fitting.length === 0 ? 'no known format has' : `${fitting.join(' and ')} may all have`;
-    const problem = `${doubt} these fields: ${names}. Known are ${known}. Give the option format`;
+    const problem = `${doubt} these fields: ${names}. Known are ${known}. Give the option format (in a run's [data], too)`;
     first ??= dataError(path, line, 'row', problem);
     if (!mayLeaveOut) throw first;
   }

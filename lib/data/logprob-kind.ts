@@ -73,6 +73,6 @@ export function logprobKindOf(
   if (option !== undefined) return option;
   const problem =
     'is unknown: the row holds log-probs and does not prove temperature 1 without truncation or penalties; ' +
-    `give the option logprobKind, one of ${LogprobKind.options.join(', ')}`;
+    `give the option logprobKind, one of ${LogprobKind.options.join(', ')} (logprob_kind in a run's [data])`;
   throw dataError(file, line, 'logprob_kind', problem);
 }

@@ -1,15 +1,7 @@
-import type { ParquetParsers } from 'hyparquet';
 import { z } from 'zod';
 import { dataError } from '../errors.ts';
 import { kindsOfSchema } from './parquet-columns.ts';
 import type { TableMetadata } from './parquet-metadata.ts';
-
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-/** Strings exactly: broken UTF-8 is an error, and a leading U+FEFF is a character. */
-export const parsers: Partial<ParquetParsers> = {
-  stringFromBytes: (bytes: Uint8Array | undefined) => bytes && decoder.decode(bytes),
-};
 
 type DecodeRow = (cells: readonly unknown[], file: string, line: number) => Record<string, unknown>;
 

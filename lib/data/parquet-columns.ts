@@ -20,6 +20,8 @@ export type PhysicalType = 'STRING' | 'BOOLEAN' | 'INT32' | 'INT64' | 'FLOAT' | 
 
 export interface ParquetColumn {
   name: string;
+  /** Its name in the file: another where readers would not give the own one back. */
+  stored: string;
   type: PhysicalType;
   list: boolean;
   /** The stored rows already hold text: true for what the schema leaves open, not for strings that had to widen. */
@@ -33,6 +35,8 @@ export interface ParquetColumn {
 /** Columns of values that a kernel computed in f32. */
 const F32_LIST = /(?:_logprobs|^token_weight)$/;
 const LONE_SURROGATE = /\p{Surrogate}/u;
+/** UTF-8 has no half of an emoji, and readers take a leading U+FEFF for a byte-order mark. */
+const BREAKS_IN_UTF8 = /^\ufeff|\p{Surrogate}/u;
 
 /** The columns that a schema names, in its order; ERR_LAPIDARY_ARGUMENT for a schema that is not an object's. */
 export function kindsOfSchema(schema: z.ZodType): Map<string, ColumnKind> {
@@ -112,7 +116,16 @@ export class ColumnSurvey {
   }
 
   columns(): ParquetColumn[] {
-    return [...this.#columns].map(([name, findings]) => findings.column(name));
+    return [...this.#columns].map(([name, findings], index) => ({
+      ...findings.column(name),
+      stored: BREAKS_IN_UTF8.test(name) ? this.#freeName(index) : name,
+    }));
+  }
+
+  #freeName(index: number): string {
+    let name = `column ${index}`;
+    while (this.#columns.has(name)) name += "'";
+    return name;
   }
 }
 
@@ -142,7 +155,7 @@ class Findings {
     if (Object.is(value, -0)) this.#negativeZero = true;
   }
 
-  column(name: string): ParquetColumn {
+  column(name: string): Omit<ParquetColumn, 'stored'> {
     return {
       name,
       type: this.#type(),

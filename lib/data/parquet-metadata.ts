@@ -15,6 +15,8 @@ export const TableMetadata = z.object({
   json: z.array(z.string()),
   /** Columns whose missing values are read as an absent key; in the others they are null. */
   absent: z.array(z.string()),
+  /** Stored name of a column to its own, where they differ. */
+  names: z.record(z.string(), z.string()).optional(),
   /** CRC-32 of each column chunk, a list per row group: Parquet pages carry none here, and snappy detects little. */
   checksums: z.array(z.array(z.number())),
   /** CRC-32 of what of the footer decides how the pages are read, this record included. */
@@ -62,7 +64,7 @@ const ELEMENT_FIELDS = [
 ] as const;
 
 function footerChecksum(
-  { version, json, absent, checksums }: Omit<TableMetadata, 'footer'>,
+  { version, json, absent, names, checksums }: Omit<TableMetadata, 'footer'>,
   layout: Layout,
 ): number {
   const elements = layout.schema.map((element) => ELEMENT_FIELDS.map((field) => element[field] ?? null));
@@ -75,7 +77,8 @@ function footerChecksum(
       return [type, path_in_schema, codec, integers.map(String)];
     }),
   ]);
-  return crc32(JSON.stringify([version, json, absent, checksums, elements, groups]));
+  const renamed = names === undefined ? [] : [Object.entries(names)];
+  return crc32(JSON.stringify([version, json, absent, checksums, elements, groups, ...renamed]));
 }
 
 type ColumnChunk = FileMetaData['row_groups'][number]['columns'][number];

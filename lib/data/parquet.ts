@@ -95,10 +95,14 @@ async function* encode(spool: RowSpool, columns: ParquetColumn[]): AsyncGenerato
     yield bytes;
     writer.index = 0;
   }
+  const renamed = columns.filter(({ name, stored }) => stored !== name);
   const table = {
     version: 1 as const,
     json: columns.filter(({ type }) => type === 'JSON').map(({ name }) => name),
     absent: columns.filter(({ absent }) => absent).map(({ name }) => name),
+    ...(renamed.length === 0
+      ? {}
+      : { names: Object.fromEntries(renamed.map(({ stored, name }) => [stored, name])) }),
     checksums,
   };
   file.kvMetadata = [
@@ -113,7 +117,7 @@ async function* encode(spool: RowSpool, columns: ParquetColumn[]): AsyncGenerato
 
 function schemaOf(columns: ParquetColumn[]): SchemaElement[] {
   const fields = columns.flatMap((column): SchemaElement[] => {
-    const { name, list } = column;
+    const { stored: name, list } = column;
     if (!list) return [{ name, repetition_type: 'OPTIONAL', ...elementType(column) }];
     return [
       { name, repetition_type: 'OPTIONAL', converted_type: 'LIST', num_children: 1 },
@@ -129,7 +133,10 @@ function elementType({ type }: ParquetColumn): Pick<SchemaElement, 'type' | 'con
   return type === 'STRING' || type === 'JSON' ? { type: 'BYTE_ARRAY', converted_type: 'UTF8' } : { type };
 }
 
-function columnData({ name, type, list, text, dictionary }: ParquetColumn, rows: Row[]): ColumnSource {
+function columnData(
+  { name, stored, type, list, text, dictionary }: ParquetColumn,
+  rows: Row[],
+): ColumnSource {
   const encode = (value: unknown): unknown => {
     if (type === 'JSON') return text ? value : JSON.stringify(value);
     if (type !== 'INT64' || value === null) return value;
@@ -139,5 +146,5 @@ function columnData({ name, type, list, text, dictionary }: ParquetColumn, rows:
     const value = Object.hasOwn(row, name) ? row[name] : undefined;
     return value === undefined ? undefined : encode(value);
   });
-  return { name, data, ...(dictionary ? {} : { encoding: 'PLAIN' as const }) };
+  return { name: stored, data, ...(dictionary ? {} : { encoding: 'PLAIN' as const }) };
 }

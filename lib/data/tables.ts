@@ -1,15 +1,24 @@
 import { extname } from 'node:path';
 import type { z } from 'zod';
 import { LapidaryError } from '../errors.ts';
-import { type JsonlRow, readJsonl, writeJsonlAtomic } from './jsonl.ts';
+import { type JsonlRow, writeJsonlAtomic } from './jsonl.ts';
 import { readParquet, writeParquetAtomic } from './parquet.ts';
+import { type OnBadRow, readRows as readJsonlRows } from './read-rows.ts';
 
 /**
  * The rows of a table in either form, told by the file's extension: .jsonl or .parquet, ERR_LAPIDARY_ARGUMENT for any
- * other. `line` counts from 1: lines of a JSON Lines file, rows of a Parquet file. Errors as readJsonl, readParquet.
+ * other. `line` counts from 1: lines of a JSON Lines file, rows of a Parquet file. Errors as readJsonl, readParquet;
+ * with `onBadRow` a row that breaks the schema goes there instead, and is left out.
  */
-export async function* readRows<T>(path: string, schema: z.ZodType<T>): AsyncGenerator<JsonlRow<T>> {
-  yield* formOf(path) === '.parquet' ? readParquet(path, schema) : readJsonl(path, schema);
+export async function* readRows<T>(
+  path: string,
+  schema: z.ZodType<T>,
+  onBadRow?: OnBadRow,
+): AsyncGenerator<JsonlRow<T>> {
+  const options = onBadRow === undefined ? {} : { onBadRow };
+  yield* formOf(path) === '.parquet'
+    ? readParquet(path, schema, options)
+    : readJsonlRows(path, schema, onBadRow);
 }
 
 /** Writes a table in the form that the extension names; resolves to the number of rows. */

@@ -1,7 +1,9 @@
 import { createHash, type Hash } from 'node:crypto';
 import { type AbstainClass, abstain, isFailure } from './abstain-class.ts';
 import { readKey, withoutKey } from './api-key.ts';
-import { type ChatClientOptions, type ChatReply, chat, estimateTokens } from './chat-client.ts';
+import { chat, estimateTokens } from './chat-client.ts';
+import type { Completion } from './chat-response.ts';
+import type { EndpointClientOptions, EndpointReply } from './endpoint-client.ts';
 import type { JudgeRequest } from './judge.ts';
 import type { LlmSettings } from './llm-options.ts';
 import { type ChatMessage, judgePrompt, rangesOf, reaskPrompt, verdictSchema } from './llm-prompt.ts';
@@ -29,7 +31,7 @@ export class LlmInterview {
   readonly usage: RecordedUsage = { ...noUsage(), requests: 0, cachedPromptTokens: 0, windowedSteps: 0 };
   readonly #request: JudgeRequest;
   readonly #settings: LlmSettings;
-  readonly #client: ChatClientOptions;
+  readonly #client: EndpointClientOptions;
   readonly #signal: AbortSignal | undefined;
   readonly #judgements: LlmJudgement[];
   readonly #replies: Hash = createHash('sha256');
@@ -41,7 +43,7 @@ export class LlmInterview {
   constructor(
     request: JudgeRequest,
     settings: LlmSettings,
-    client: ChatClientOptions,
+    client: EndpointClientOptions,
     signal: AbortSignal | undefined,
   ) {
     this.#request = request;
@@ -80,11 +82,11 @@ export class LlmInterview {
     const reply = await this.#send(messages, question, attempt);
     if (!reply.ok) return this.#onFailure(reply, question, attempt);
     // Before parsing: a list cut short could still look complete up to its cut.
-    if (reply.finishReason === 'length') return this.#onTruncated(question, attempt);
-    if (reply.content === null) return this.#onRefusal(question, attempt);
-    const parsed = this.#parse(reply.content, question);
+    if (reply.value.finishReason === 'length') return this.#onTruncated(question, attempt);
+    if (reply.value.content === null) return this.#onRefusal(question, attempt);
+    const parsed = this.#parse(reply.value.content, question);
     if (parsed.ok) return this.#take(parsed.found, question, attempt);
-    await this.#askAfter(reply.content, parsed, messages, question, attempt);
+    await this.#askAfter(reply.value.content, parsed, messages, question, attempt);
   }
 
   /** The one repetition after a reply that could not be used as a whole, with what was wrong with it. */
@@ -102,9 +104,9 @@ export class LlmInterview {
     const second = { ...attempt, again: true };
     const reply = await this.#send(more, question, second);
     if (!reply.ok) return this.#onFailure(reply, question, second);
-    if (reply.finishReason === 'length') return this.#onTruncated(question, second);
-    if (reply.content === null) return this.#onRefusal(question, second);
-    const parsed = this.#parse(reply.content, question);
+    if (reply.value.finishReason === 'length') return this.#onTruncated(question, second);
+    if (reply.value.content === null) return this.#onRefusal(question, second);
+    const parsed = this.#parse(reply.value.content, question);
     if (parsed.ok) return this.#take(parsed.found, question, second);
     this.#abstain(question.judged, parsed.failure);
   }
@@ -126,7 +128,11 @@ export class LlmInterview {
     await this.#put({ ...question, judged }, { ...attempt, again: true });
   }
 
-  async #onFailure(reply: ChatReply & { ok: false }, question: JudgeQuestion, attempt: Try): Promise<void> {
+  async #onFailure(
+    reply: EndpointReply<Completion> & { ok: false },
+    question: JudgeQuestion,
+    attempt: Try,
+  ): Promise<void> {
     const { failure, contextTokens } = reply;
     if (failure !== 'context-overflow') {
       if (isFailure(abstain(failure))) this.#failure = failure;
@@ -178,7 +184,11 @@ export class LlmInterview {
     return estimateTokens(messages) + this.#replyCap(attempt.maxTokens) > this.#contextTokens;
   }
 
-  async #send(messages: readonly ChatMessage[], question: JudgeQuestion, attempt: Try): Promise<ChatReply> {
+  async #send(
+    messages: readonly ChatMessage[],
+    question: JudgeQuestion,
+    attempt: Try,
+  ): Promise<EndpointReply<Completion>> {
     const { temperature, responseFormat, promptVersion } = this.#settings;
     const format =
       responseFormat === 'json_schema'
@@ -195,7 +205,7 @@ export class LlmInterview {
     addUsage(this.usage, { ...counts, ...priced, seconds: 0 });
     if (reply.ok) {
       this.#replied = true;
-      this.#replies.update(`${reply.content ?? ''}\0${reply.finishReason}\0`);
+      this.#replies.update(`${reply.value.content ?? ''}\0${reply.value.finishReason}\0`);
     }
     return reply;
   }

@@ -1,4 +1,4 @@
-import type { ChatClientOptions } from './chat-client.ts';
+import type { EndpointClientOptions } from './endpoint-client.ts';
 import type { JudgeRequest } from './judge.ts';
 import { LlmInterview } from './llm-interview.ts';
 import {
@@ -21,7 +21,7 @@ export class LlmJudge implements GroundTruthAware {
   readonly id: string;
   readonly seesGroundTruth: boolean;
   readonly #settings: LlmSettings;
-  readonly #client: ChatClientOptions;
+  readonly #client: EndpointClientOptions;
 
   constructor(options: LlmJudgeOptions) {
     this.#settings = llmSettings(options);

@@ -1,6 +1,15 @@
 import { z } from 'zod';
-import { type PostOptions, postJson } from './prm-post.ts';
-import type { PrmAnswer, PrmProtocol, PrmQuestion } from './prm-protocol.ts';
+import { estimateTokens } from './chat-client.ts';
+import { askEndpoint, type CallUsage, type EndpointClientOptions } from './endpoint-client.ts';
+import type { AnswerReader } from './exchange.ts';
+import type { ChatMessage } from './llm-prompt.ts';
+import {
+  addCallUsage,
+  noCallUsage,
+  type PrmAnswer,
+  type PrmProtocol,
+  type PrmQuestion,
+} from './prm-protocol.ts';
 
 export interface ChatLogprobsProtocolOptions {
   model: string;
@@ -10,7 +19,7 @@ export interface ChatLogprobsProtocolOptions {
   /** Alternatives asked for at the answer's position. Default 20. */
   topLogprobs: number;
   extraBody: Readonly<Record<string, unknown>>;
-  post: PostOptions;
+  client: EndpointClientOptions;
 }
 
 const Entry = z.object({ token: z.string(), logprob: z.number() });
@@ -22,7 +31,7 @@ const Completion = z.object({
       }),
     )
     .min(1),
-  usage: z.object({ prompt_tokens: z.number().nullish() }).nullish(),
+  usage: z.object({ prompt_tokens: z.number().nullish(), completion_tokens: z.number().nullish() }).nullish(),
 });
 
 /**
@@ -32,6 +41,7 @@ const Completion = z.object({
  */
 export class ChatLogprobsProtocol implements PrmProtocol {
   readonly name = 'chat-logprobs-v1';
+  readonly requestPerStep = true;
   readonly #options: ChatLogprobsProtocolOptions;
 
   constructor(options: ChatLogprobsProtocolOptions) {
@@ -48,33 +58,29 @@ export class ChatLogprobsProtocol implements PrmProtocol {
 
   async ask({ problem, steps, scored }: PrmQuestion, signal?: AbortSignal): Promise<PrmAnswer> {
     const scores: (number | string | null)[] = steps.slice(0, scored).map(() => null);
-    let promptTokens = 0;
-    for (let k = scored; k < steps.length; k++) {
-      const reply = await this.#askStep(problem, steps.slice(0, k + 1), signal);
-      promptTokens += reply.promptTokens;
-      scores.push(reply.score);
-    }
-    return { ok: true, scores, promptTokens };
+    const usage = noCallUsage();
+    for (let k = scored; k < steps.length; k++)
+      scores.push(await this.#askStep(problem, steps.slice(0, k + 1), usage, signal));
+    return { ok: true, scores, usage };
   }
 
   async #askStep(
     problem: string,
     steps: readonly string[],
+    usage: CallUsage,
     signal: AbortSignal | undefined,
-  ): Promise<{ score: number | string; promptTokens: number }> {
-    const { model, right, topLogprobs, extraBody, post } = this.#options;
-    const messages = steps.flatMap((step, k) => [
+  ): Promise<number | string> {
+    const { model, right, topLogprobs, extraBody, client } = this.#options;
+    const messages = steps.flatMap((step, k): ChatMessage[] => [
       { role: 'user', content: k === 0 ? `${problem} ${step}` : step },
-      ...(k + 1 < steps.length ? [{ role: 'assistant', content: right }] : []),
+      ...(k + 1 < steps.length ? [{ role: 'assistant' as const, content: right }] : []),
     ]);
     const ask = { max_tokens: 1, temperature: 0, logprobs: true, top_logprobs: topLogprobs };
-    const posted = await postJson({ model, messages, ...ask, ...extraBody }, post, signal);
-    if (!posted.ok) return { score: posted.failure, promptTokens: 0 };
-    const completion = Completion.safeParse(posted.value);
-    if (!completion.success) return { score: 'malformed', promptTokens: 0 };
-    const { choices, usage } = completion.data;
-    const score = this.#score(choices[0]!.logprobs.content[0]!.top_logprobs);
-    return { score, promptTokens: usage?.prompt_tokens ?? 0 };
+    const estimate = { promptTokens: estimateTokens(messages), completionTokens: 1 };
+    const question = { body: { model, messages, ...ask, ...extraBody }, estimate, reader };
+    const reply = await askEndpoint(question, client, signal);
+    addCallUsage(usage, reply.usage);
+    return reply.ok ? this.#score(reply.value) : reply.failure;
   }
 
   /** An answer below the alternatives listed counts as impossible; with neither there is no score. */
@@ -88,6 +94,20 @@ export class ChatLogprobsProtocol implements PrmProtocol {
     return score >= 0 && score <= 1 ? score : 'invalid-score: neither answer among the alternatives';
   }
 }
+
+/** What the endpoint listed at the answer's position. */
+const reader: AnswerReader<z.infer<typeof Entry>[]> = {
+  read(json) {
+    const completion = Completion.safeParse(json);
+    if (!completion.success) return null;
+    const { choices, usage } = completion.data;
+    const value = choices[0]!.logprobs.content[0]!.top_logprobs;
+    if (usage?.prompt_tokens == null) return { value, tokens: null };
+    const completionTokens = usage.completion_tokens ?? 1;
+    return { value, tokens: { promptTokens: usage.prompt_tokens, completionTokens, cachedPromptTokens: 0 } };
+  },
+  unreadable: { failure: 'malformed', again: false },
+};
 
 /** Stands for the tokens around a turn when a text's length is estimated. */
 const TURN = '<|start_header_id|>user<|end_header_id|>\n\n<|eot_id|>';

@@ -1,9 +1,11 @@
 import { contentId } from '../data/ids.ts';
 import { abstention, askedSteps } from './abstention.ts';
-import type { Judge, JudgeRequest, JudgeResponse, StepJudgement } from './judge.ts';
+import type { TokenEstimate } from './endpoint-client.ts';
+import type { Judge, JudgeRequest, StepJudgement } from './judge.ts';
 import { type PrmJudgeOptions, type PrmMerge, prmSettings } from './prm-options.ts';
-import type { PrmProtocol } from './prm-protocol.ts';
+import { addCallUsage, noCallUsage, type PrmProtocol } from './prm-protocol.ts';
 import { type PrmWindow, planWindows } from './prm-windows.ts';
+import type { RecordedResponse } from './recorded-response.ts';
 
 export type { PrmJudgeOptions } from './prm-options.ts';
 
@@ -35,10 +37,10 @@ export class PrmJudge implements Judge {
     this.id = `prm:${model}:${protocol.name}:${settings}(lambda=${lambda})`;
   }
 
-  async judge(request: JudgeRequest, options: { signal?: AbortSignal } = {}): Promise<JudgeResponse> {
+  async judge(request: JudgeRequest, options: { signal?: AbortSignal } = {}): Promise<RecordedResponse> {
     const { signal } = options;
     signal?.throwIfAborted();
-    const usage = { promptTokens: 0, completionTokens: 0, seconds: 0 };
+    const total = noCallUsage();
     const started = performance.now();
     const { steps, problem } = request;
     const asked = askedSteps(request);
@@ -50,23 +52,41 @@ export class PrmJudge implements Judge {
       const { from, scored, to } = window;
       const question = { problem, steps: steps.slice(from, to), scored: scored - from };
       const answer = await this.#protocol.ask(question, signal);
-      usage.promptTokens += answer.promptTokens;
+      addCallUsage(total, answer.usage);
       for (let k = from; k < to; k++) {
         const score = answer.ok ? answer.scores[k - from]! : answer.failure;
         if (typeof score === 'number') found[k]!.scores.push({ score, from });
         else if (score !== null && k >= scored) found[k]!.failure = score;
       }
     }
-    usage.seconds = (performance.now() - started) / 1000;
+    const { costUsd, ...counts } = total;
+    const seconds = (performance.now() - started) / 1000;
+    const usage = { ...counts, ...(this.#settings.priced ? { costUsd } : {}), seconds };
     const judgements = found.map((own, k) => (asked.has(k) ? this.#judgement(own) : abstention('not-asked')));
     return { judgements, usage };
   }
 
+  /** Requests and tokens that judging all steps would take, the probe apart, by the estimate that plans windows. */
+  estimate(problem: string, steps: readonly string[]): TokenEstimate & { calls: number } {
+    const { windows, costs, frame } = this.#plan(problem, steps);
+    const total = { calls: 0, promptTokens: 0, completionTokens: 0 };
+    const { requestPerStep } = this.#protocol;
+    for (const { from, scored, to } of windows) {
+      for (let end = requestPerStep ? scored + 1 : to; end <= to; end++) {
+        total.calls++;
+        total.promptTokens += costs.slice(from, end).reduce((a, b) => a + b, frame + RESERVE);
+        total.completionTokens += requestPerStep ? 1 : 0;
+      }
+    }
+    return total;
+  }
+
   #plan(problem: string, steps: readonly string[]) {
     const { countTokens, contextTokens, tailShare } = this.#settings;
-    const room = contextTokens - countTokens(this.#protocol.frame(problem)) - RESERVE;
+    const frame = countTokens(this.#protocol.frame(problem));
+    const room = contextTokens - frame - RESERVE;
     const costs = steps.map((step) => countTokens(this.#protocol.stepText(step)));
-    return planWindows(costs, room, Math.floor(tailShare * Math.max(0, room)));
+    return { ...planWindows(costs, room, Math.floor(tailShare * Math.max(0, room))), costs, frame };
   }
 
   #judgement({ scores, failure }: Found): StepJudgement {

@@ -1,7 +1,19 @@
 import { LapidaryError } from '../errors.ts';
-import { type PostOptions, postJson } from './prm-post.ts';
+import {
+  askEndpoint,
+  type CallUsage,
+  type EndpointClientOptions,
+  estimateTextTokens,
+} from './endpoint-client.ts';
+import type { AnswerReader } from './exchange.ts';
 import { escapeStep, frame, type PrmEncoding, type PrmTemplate, prmInput } from './prm-prompt.ts';
-import type { PrmAnswer, PrmProtocol, PrmQuestion } from './prm-protocol.ts';
+import {
+  addCallUsage,
+  noCallUsage,
+  type PrmAnswer,
+  type PrmProtocol,
+  type PrmQuestion,
+} from './prm-protocol.ts';
 import { readPooling, type ScoreShape, scoresOf, shapeOf } from './prm-scores.ts';
 
 export interface PoolingProtocolOptions {
@@ -10,7 +22,7 @@ export interface PoolingProtocolOptions {
   encoding: PrmEncoding | null;
   /** Further fields of the request, such as `{ task: 'token_classify' }`. */
   extraBody: Readonly<Record<string, unknown>>;
-  post: PostOptions;
+  client: EndpointClientOptions;
 }
 
 const PROBE = {
@@ -25,6 +37,7 @@ const PROBE = {
  */
 export class PoolingProtocol implements PrmProtocol {
   readonly name = 'pooling-v1';
+  readonly requestPerStep = false;
   readonly #options: PoolingProtocolOptions;
   #probe: Promise<ScoreShape | { failure: string }> | null = null;
 
@@ -41,22 +54,23 @@ export class PoolingProtocol implements PrmProtocol {
   }
 
   async ask({ problem, steps }: PrmQuestion, signal?: AbortSignal): Promise<PrmAnswer> {
-    const shape = await this.#shape(signal);
-    if (typeof shape === 'object') return { ok: false, failure: shape.failure, promptTokens: 0 };
-    const reply = await this.#post(problem, steps, signal);
-    if ('failure' in reply) return { ok: false, failure: reply.failure, promptTokens: 0 };
-    const { data, promptTokens } = reply;
-    const scores = scoresOf(data, shape, steps.length);
-    if (typeof scores === 'string') return { ok: false, failure: scores, promptTokens };
-    return { ok: true, scores: scores.map((score) => score ?? 'invalid-score'), promptTokens };
+    // The probe is paid by the question that sent it.
+    const usage = noCallUsage();
+    const shape = await this.#shape(usage, signal);
+    if (typeof shape === 'object') return { ok: false, failure: shape.failure, usage };
+    const reply = await this.#post(problem, steps, usage, signal);
+    if ('failure' in reply) return { ok: false, failure: reply.failure, usage };
+    const scores = scoresOf(reply.data, shape, steps.length);
+    if (typeof scores === 'string') return { ok: false, failure: scores, usage };
+    return { ok: true, scores: scores.map((score) => score ?? 'invalid-score'), usage };
   }
 
   /** Learnt once; a probe that could not be sent is sent again by the next question. */
-  async #shape(signal: AbortSignal | undefined): Promise<ScoreShape | { failure: string }> {
+  async #shape(usage: CallUsage, signal: AbortSignal | undefined): Promise<ScoreShape | { failure: string }> {
     for (;;) {
       signal?.throwIfAborted();
       const mine = this.#probe === null;
-      const probe = this.#probe ?? this.#learn(signal);
+      const probe = this.#probe ?? this.#learn(usage, signal);
       this.#probe = probe;
       try {
         const shape = await probe;
@@ -70,8 +84,8 @@ export class PoolingProtocol implements PrmProtocol {
     }
   }
 
-  async #learn(signal: AbortSignal | undefined): Promise<ScoreShape | { failure: string }> {
-    const reply = await this.#post(PROBE.problem, PROBE.steps, signal);
+  async #learn(usage: CallUsage, signal: AbortSignal | undefined): Promise<ScoreShape | { failure: string }> {
+    const reply = await this.#post(PROBE.problem, PROBE.steps, usage, signal);
     if ('failure' in reply) return reply;
     const count = PROBE.steps.length;
     const shape = shapeOf(reply.data, count);
@@ -87,24 +101,32 @@ export class PoolingProtocol implements PrmProtocol {
   async #post(
     problem: string,
     steps: readonly string[],
+    usage: CallUsage,
     signal: AbortSignal | undefined,
-  ): Promise<{ data: unknown; promptTokens: number } | { failure: string }> {
-    const { model, template, encoding, extraBody, post } = this.#options;
+  ): Promise<{ data: unknown } | { failure: string }> {
+    const { model, template, encoding, extraBody, client } = this.#options;
     const input = prmInput(problem, steps, template, encoding);
     // The text brings its own special tokens.
     const body = { model, input, ...(encoding === null ? { add_special_tokens: false } : {}), ...extraBody };
-    const posted = await postJson(body, post, signal);
-    if (!posted.ok) return posted;
-    return readPooling(posted.value) ?? { failure: 'malformed' };
+    const promptTokens = typeof input === 'string' ? estimateTextTokens(input) : input.length;
+    const question = { body, estimate: { promptTokens, completionTokens: 0 }, reader };
+    const reply = await askEndpoint(question, client, signal);
+    addCallUsage(usage, reply.usage);
+    return reply.ok ? reply.value : { failure: reply.failure };
   }
 
   #refusal(problem: string): LapidaryError {
-    const { model, post } = this.#options;
-    const where = `${post.url.origin}${post.url.pathname}`;
+    const { model, client } = this.#options;
+    const where = `${client.url.origin}${client.url.pathname}`;
     const remedy = 'Is it a process reward model with step pooling, and is the separator its own?';
     return new LapidaryError('ERR_LAPIDARY_JUDGE', `${where}: model ${model}: ${problem}. ${remedy}`);
   }
 }
+
+const reader: AnswerReader<{ data: unknown }> = {
+  read: readPooling,
+  unreadable: { failure: 'malformed', again: false },
+};
 
 /** "2 numbers", "3 × 5 numbers". */
 function describe(data: unknown): string {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { CallTokens } from './exchange.ts';
 
 /**
  * How a server writes K scores. 'pairs': K rows of (wrong, right) probabilities. 'scalars': K numbers. 'column': K
@@ -6,22 +7,18 @@ import { z } from 'zod';
  */
 export type ScoreShape = 'pairs' | 'scalars' | 'column' | 'row';
 
-export interface PoolingReply {
-  /** As nested as the server sent it. */
-  data: unknown;
-  promptTokens: number;
-}
-
 const Reply = z.object({
   data: z.array(z.object({ data: z.unknown() })).length(1),
   usage: z.object({ prompt_tokens: z.number().nullish() }).nullish(),
 });
 
-/** Null where the body is no answer of `/pooling` to one input. */
-export function readPooling(value: unknown): PoolingReply | null {
-  const reply = Reply.safeParse(value);
+/** Null where the JSON is no answer of `/pooling` to one input. `data` is as nested as the server sent it. */
+export function readPooling(json: unknown): { value: { data: unknown }; tokens: CallTokens | null } | null {
+  const reply = Reply.safeParse(json);
   if (!reply.success) return null;
-  return { data: reply.data.data[0]!.data, promptTokens: reply.data.usage?.prompt_tokens ?? 0 };
+  const promptTokens = reply.data.usage?.prompt_tokens ?? null;
+  const tokens = promptTokens === null ? null : { promptTokens, completionTokens: 0, cachedPromptTokens: 0 };
+  return { value: { data: reply.data.data[0]!.data }, tokens };
 }
 
 /** The shape in which `count` scores (3 or more, so that shapes can be told apart) came; null where it is none. */

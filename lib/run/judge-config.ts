@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { TokenPrices } from '../judge/cost-ledger.ts';
 
 const common = {
   /** What methods call it; default: its kind. */
@@ -20,6 +21,21 @@ const errorRate = {
   errors_in: z.enum(['verdict', 'label']).default('verdict'),
 };
 export type ErrorConfig = { error_rate: number; error_seed: number; errors_in: 'verdict' | 'label' };
+
+/** What a judge behind an endpoint can be told about limits and money. */
+const paid = {
+  /** The environment variable that holds the key; the key itself never enters a file. */
+  api_key_env: z.string().optional(),
+  timeout_seconds: z.number().positive().default(120),
+  max_attempts: positive.default(5),
+  max_concurrency: positive.optional(),
+  requests_per_minute: positive.optional(),
+  tokens_per_minute: positive.optional(),
+  /** US dollars per million tokens. */
+  input_price: z.number().min(0).optional(),
+  output_price: z.number().min(0).optional(),
+  cached_input_price: z.number().min(0).optional(),
+};
 
 export const JudgeConfig = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('arithmetic'), ...common, ...errorRate, modulus: positive.optional() }),
@@ -52,9 +68,7 @@ export const JudgeConfig = z.discriminatedUnion('kind', [
     lambda: probability.default(0.5),
     context_tokens: positive.default(4096),
     merge: z.enum(['most-context', 'mean', 'min']).default('most-context'),
-    api_key_env: z.string().optional(),
-    timeout_seconds: z.number().positive().default(120),
-    max_attempts: positive.default(5),
+    ...paid,
   }),
   z.strictObject({
     kind: z.literal('llm'),
@@ -65,12 +79,8 @@ export const JudgeConfig = z.discriminatedUnion('kind', [
     audit_share: probability.default(0.05),
     endpoint: z.url(),
     model: z.string().min(1),
-    /** The environment variable that holds the key; the key itself never enters a file. */
-    api_key_env: z.string().optional(),
     include_ground_truth: z.boolean().default(true),
     prompt: z.enum(['v1', 'v2']).default('v2'),
-    timeout_seconds: z.number().positive().default(120),
-    max_attempts: positive.default(5),
     max_tokens: positive.default(8192),
     temperature: z.number().min(0).default(0),
     response_format: z.enum(['json_schema', 'json_object', 'none']).default('json_schema'),
@@ -78,16 +88,26 @@ export const JudgeConfig = z.discriminatedUnion('kind', [
     context_tokens: positive.optional(),
     /** Asked what `model` refuses. */
     second_model: z.string().min(1).optional(),
-    max_concurrency: positive.optional(),
-    requests_per_minute: positive.optional(),
-    tokens_per_minute: positive.optional(),
-    /** US dollars per million tokens. */
-    input_price: z.number().min(0).optional(),
-    output_price: z.number().min(0).optional(),
-    cached_input_price: z.number().min(0).optional(),
+    ...paid,
   }),
 ]);
 export type JudgeConfig = z.infer<typeof JudgeConfig>;
+export type PaidConfig = Extract<JudgeConfig, { kind: 'llm' | 'prm' }>;
+
+export function isPaid(judge: JudgeConfig): judge is PaidConfig {
+  return judge.kind === 'llm' || judge.kind === 'prm';
+}
+
+/** Null where no price is set. A reward model's reply is its prompt's tokens, so its price may be the input's alone. */
+export function pricesOf(judge: PaidConfig): TokenPrices | null {
+  const { input_price: input, cached_input_price: cached } = judge;
+  const output = judge.output_price ?? (judge.kind === 'prm' ? 0 : undefined);
+  if (input === undefined || output === undefined) return null;
+  return {
+    ...{ inputUsdPerMillion: input, outputUsdPerMillion: output },
+    ...(cached === undefined ? {} : { cachedInputUsdPerMillion: cached }),
+  };
+}
 
 export function judgeName(judge: JudgeConfig): string {
   return judge.name ?? judge.kind;

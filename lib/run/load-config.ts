@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { parse } from 'smol-toml';
 import { LapidaryError } from '../errors.ts';
 import { RunConfig } from './config.ts';
-import { judgeName } from './judge-config.ts';
+import { isPaid, judgeName, pricesOf } from './judge-config.ts';
 import { knownKeys, nearest } from './nearest-key.ts';
 import { objectiveOf } from './objective-of.ts';
 
@@ -133,6 +133,7 @@ function checkTogether(config: RunConfig, path: string): RunConfig {
       `expected a judge listed before: ${before.join(', ') || 'none is'}`,
     );
   }
+  checkPrices(config, path);
   const iterates = config.iterations > 1 || config.methods.some(({ iterations = 1 }) => iterations > 1);
   const { policy, data } = config;
   if (policy !== undefined && policy.max_prompt >= policy.max_context) {
@@ -157,6 +158,21 @@ function checkTogether(config: RunConfig, path: string): RunConfig {
     );
   }
   return config;
+}
+
+/** A price that is half set, or missing under a cap, would let calls go unpriced and the cap unheld. */
+function checkPrices({ judges, judge_max_usd: cap }: RunConfig, path: string): void {
+  for (const [i, judge] of judges.entries()) {
+    if (!isPaid(judge) || pricesOf(judge) !== null) continue;
+    const { input_price, output_price, cached_input_price } = judge;
+    const some = [input_price, output_price, cached_input_price].some((price) => price !== undefined);
+    if (!some && cap === undefined) continue;
+    const missing = input_price === undefined ? 'input_price' : 'output_price';
+    const why = some
+      ? 'another price is set'
+      : 'judge_max_usd cannot be held without prices; calls to a server of your own may cost 0';
+    throw configError(path, `judges.${i}.${missing}`, `is missing: ${why}`);
+  }
 }
 
 function checkUnique(path: string, key: string, names: readonly string[]): void {

@@ -1,4 +1,5 @@
 import { ArithmeticJudge } from '../judge/arithmetic-judge.ts';
+import type { EndpointOptions } from '../judge/endpoint-options.ts';
 import type { Judge } from '../judge/judge.ts';
 import { LlmJudge, type LlmJudgeOptions } from '../judge/llm-judge.ts';
 import { MonteCarloJudge } from '../judge/monte-carlo-judge.ts';
@@ -11,7 +12,7 @@ import { PolicyContinuer } from '../tasks/policy-continuer.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { verifyAnswer } from '../verify/verify-answer.ts';
 import { VERIFIER_ID } from '../verify/verify-rollouts.ts';
-import type { ErrorConfig, JudgeConfig } from './judge-config.ts';
+import { type ErrorConfig, type JudgeConfig, type PaidConfig, pricesOf } from './judge-config.ts';
 import type { Judging } from './judging.ts';
 import type { Handle } from './stage.ts';
 
@@ -42,42 +43,35 @@ export function makeJudge(config: JudgeConfig, surroundings: JudgeSurroundings):
       return monteCarlo(config, surroundings);
     case 'prm':
       return new PrmJudge({
-        ...{
-          endpoint: config.endpoint,
-          model: config.model,
-          protocol: config.protocol,
-          lambda: config.lambda,
-        },
-        ...{ contextTokens: config.context_tokens, merge: config.merge, maxAttempts: config.max_attempts },
-        timeoutMs: Math.round(config.timeout_seconds * 1000),
-        ...(config.api_key_env === undefined ? {} : { apiKeyEnv: config.api_key_env }),
+        ...{ protocol: config.protocol, lambda: config.lambda },
+        ...{ contextTokens: config.context_tokens, merge: config.merge },
+        ...endpointOptions(config, surroundings.judging),
       });
     case 'llm':
       return new LlmJudge(llmOptions(config, surroundings.judging));
   }
 }
 
-/** The ledger is the run's: one cap over all judges. */
 function llmOptions(config: LlmConfig, judging: Judging): LlmJudgeOptions {
-  const { input_price: input, output_price: output, cached_input_price: cached } = config;
-  const priced = input !== undefined && output !== undefined;
-  const prices = { inputUsdPerMillion: input ?? 0, outputUsdPerMillion: output ?? 0 };
   return {
-    ...{ endpoint: config.endpoint, model: config.model, promptVersion: config.prompt },
+    ...endpointOptions(config, judging),
+    ...{ promptVersion: config.prompt, maxTokens: config.max_tokens, temperature: config.temperature },
     ...{ includeGroundTruth: config.include_ground_truth, responseFormat: config.response_format },
-    ...{ maxAttempts: config.max_attempts, maxTokens: config.max_tokens, temperature: config.temperature },
-    timeoutMs: Math.round(config.timeout_seconds * 1000),
-    limits: judging.limiter(config),
     ...(config.max_steps_per_call === undefined ? {} : { maxStepsPerCall: config.max_steps_per_call }),
     ...(config.context_tokens === undefined ? {} : { contextTokens: config.context_tokens }),
     ...(config.second_model === undefined ? {} : { secondModel: config.second_model }),
+  };
+}
+
+/** The ledger is the run's: one cap over all judges. */
+function endpointOptions(config: PaidConfig, judging: Judging): EndpointOptions & { model: string } {
+  const prices = pricesOf(config);
+  return {
+    ...{ endpoint: config.endpoint, model: config.model, maxAttempts: config.max_attempts },
+    timeoutMs: Math.round(config.timeout_seconds * 1000),
+    limits: judging.limiter(config),
     ...(config.api_key_env === undefined ? {} : { apiKeyEnv: config.api_key_env }),
-    ...(priced
-      ? {
-          prices: { ...prices, ...(cached === undefined ? {} : { cachedInputUsdPerMillion: cached }) },
-          ledger: judging.ledger,
-        }
-      : {}),
+    ...(prices === null ? {} : { prices, ledger: judging.ledger }),
   };
 }
 

@@ -3,26 +3,35 @@ import { LapidaryError } from '../errors.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
 /**
- * Refuses rollouts whose ids were made by another tokenizer: ids of one vocabulary mean nothing in another, and
- * many of them decode without a complaint. `sampler.tokenizer_sha256` is compared with the tokenizer's file, and
+ * What says that a rollout's ids were made by another tokenizer, or null: ids of one vocabulary mean nothing in another,
+ * and many of them decode without a complaint. `sampler.tokenizer_sha256` is compared with the tokenizer's file, and
  * without it `sampler.tokenizer` with its id. A rollout that names neither, or has no ids, passes.
- * Throws ERR_LAPIDARY_DATA with rollout id, expected and found.
  */
+export function tokenizerFault(
+  rollout: Rollout,
+  tokenizer: Tokenizer,
+): { field: string; problem: string } | null {
+  if (rollout.response_ids == null && rollout.prompt_ids == null) return null;
+  const { tokenizer_sha256: sha256, tokenizer: name } = rollout.sampler;
+  if (sha256 != null) {
+    const expected = tokenizer.sha256;
+    if (typeof sha256 === 'string' && sha256.toLowerCase() === expected) return null;
+    return fault('tokenizer_sha256', sha256, expected ?? `${tokenizer.id}, which has no file`);
+  }
+  return name == null || name === tokenizer.id ? null : fault('tokenizer', name, tokenizer.id);
+}
+
+/** Refuses rollouts whose ids were made by another tokenizer: ERR_LAPIDARY_DATA with rollout id, expected and found. */
 export function checkTokenizer(rollouts: Iterable<Rollout>, tokenizer: Tokenizer): void {
   for (const rollout of rollouts) {
-    if (rollout.response_ids == null && rollout.prompt_ids == null) continue;
-    const sha256 = rollout.sampler.tokenizer_sha256;
-    const name = rollout.sampler.tokenizer;
-    if (sha256 != null) {
-      const expected = tokenizer.sha256;
-      if (typeof sha256 === 'string' && sha256.toLowerCase() === expected) continue;
-      throw refusal(rollout, 'tokenizer_sha256', sha256, expected ?? `${tokenizer.id}, which has no file`);
-    }
-    if (name != null && name !== tokenizer.id) throw refusal(rollout, 'tokenizer', name, tokenizer.id);
+    const found = tokenizerFault(rollout, tokenizer);
+    if (found === null) continue;
+    const message = `rollout ${rollout.rollout_id}: ${found.field}: ${found.problem}`;
+    throw new LapidaryError('ERR_LAPIDARY_DATA', message, { argument: found.field });
   }
 }
 
-function refusal(rollout: Rollout, field: string, found: unknown, expected: string): LapidaryError {
-  const message = `rollout ${rollout.rollout_id}: sampler.${field}: found ${JSON.stringify(found)}, expected ${expected}: its ids belong to another tokenizer`;
-  return new LapidaryError('ERR_LAPIDARY_DATA', message, { argument: `sampler.${field}` });
+function fault(field: string, found: unknown, expected: string) {
+  const problem = `found ${JSON.stringify(found)}, expected ${expected}: its ids belong to another tokenizer`;
+  return { field: `sampler.${field}`, problem };
 }

@@ -1,22 +1,10 @@
 #include "cpu/linear_logprobs.h"
 
-#include "capi/checks.h"
 #include "capi/guarded.h"
+#include "capi/linear_logprobs_checks.h"
 
 namespace lapidary {
 namespace {
-
-// With `sizes_only` the buffers are not looked at: for the size queries.
-template <class Args>
-Status check_linear(const Args& args, bool sizes_only) {
-  LAP_TRY(check_rows(args, !sizes_only));
-  LAP_TRY(in_range(args.width, 1, "width"));
-  if (args.width > INT32_MAX)
-    return invalid("width is " + std::to_string(args.width) + "; expected less than 2^31");
-  if (sizes_only) return ok_status();
-  LAP_TRY(check_matrix(args.hidden, args.rows, args.width, args.hidden_stride, "hidden"));
-  return check_matrix(args.weight, args.vocab, args.width, args.weight_stride, "weight");
-}
 
 Status check_kept(const lap_context& ctx, const void* kept, size_t given, int64_t rows, int64_t vocab) {
   if (kept == nullptr) return ok_status();
@@ -28,23 +16,9 @@ Status check_kept(const lap_context& ctx, const void* kept, size_t given, int64_
   return ok_status();
 }
 
-Status check(const lap_linear_logprobs_args* args, bool sizes_only) {
-  LAP_TRY(not_null(args, "args"));
-  LAP_TRY(check_struct(args->struct_size, sizeof *args, "lap_linear_logprobs_args"));
-  LAP_TRY(check_linear(*args, sizes_only));
-  if (sizes_only || args->rows == 0) return ok_status();
-  LAP_TRY(not_null(args->logp, "logp"));
-  return not_null(args->lse, "lse");
-}
-
-Status check(const lap_linear_logprobs_backward_args* args, bool sizes_only) {
-  LAP_TRY(not_null(args, "args"));
-  LAP_TRY(check_struct(args->struct_size, sizeof *args, "lap_linear_logprobs_backward_args"));
-  LAP_TRY(check_linear(*args, sizes_only));
-  if (sizes_only || args->rows == 0) return ok_status();
-  LAP_TRY(not_null(args->logp, "logp"));
-  LAP_TRY(not_null(args->lse, "lse"));
-  return not_null(args->dlogp, "dlogp");
+template <class Args>
+Status check(const Args* args, bool sizes_only) {
+  return check_linear_logprobs(args, sizes_only, true);
 }
 
 }  // namespace

@@ -32,6 +32,16 @@ struct Element<LAP_BF16> {
     return f32_to_bf16(value);
 #endif
   }
+  // Two at once, the first in the lower half: one instruction.
+  static __device__ __forceinline__ uint32_t store_pair(float first, float second) {
+#if defined(__CUDA_ARCH__)
+    uint32_t bits;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(second), "f"(first));
+    return bits;
+#else
+    return store(first) | static_cast<uint32_t>(store(second)) << 16;
+#endif
+  }
 };
 
 template <>
@@ -56,6 +66,16 @@ struct Element<LAP_F16> {
     return f32_to_f16(value);
 #endif
   }
+  // Two at once, the first in the lower half: one instruction.
+  static __device__ __forceinline__ uint32_t store_pair(float first, float second) {
+#if defined(__CUDA_ARCH__)
+    uint32_t bits;
+    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(second), "f"(first));
+    return bits;
+#else
+    return store(first) | static_cast<uint32_t>(store(second)) << 16;
+#endif
+  }
 };
 
 // 16 bytes, as one access moves them. What is read or written for the last time makes way for other data in
@@ -71,6 +91,17 @@ struct Group {
     const auto* address = reinterpret_cast<const uint4*>(from);
     Group group;
     group.raw = is_last ? __ldcs(address) : *address;
+    return group;
+  }
+  static __device__ __forceinline__ Group of(const float (&x)[E::kGroup]) {
+    Group group;
+    if constexpr (kType == LAP_F32) {
+#pragma unroll
+      for (int i = 0; i < E::kGroup; ++i) group.each[i] = x[i];
+    } else {
+      group.raw = make_uint4(E::store_pair(x[0], x[1]), E::store_pair(x[2], x[3]), E::store_pair(x[4], x[5]),
+                             E::store_pair(x[6], x[7]));
+    }
     return group;
   }
   __device__ __forceinline__ void store(typename E::Storage* to) const {

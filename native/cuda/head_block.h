@@ -53,7 +53,9 @@ struct HeadBlock {
   // Where the logits are kept for a backward, else NULL: see kept_value.
   void* kept;  // out [rows, vocab] of dtype, kept_stride apart, 16-byte aligned, the stride too
   int64_t kept_stride;
-  float* references;                      // out [rows, head_pieces(vocab)]: HeadPiece::max
+  const float* row_references;  // [rows]; or NULL: see kept_reference
+  float* references;            // out [rows, head_pieces(vocab)]: what the piece's entries are relative to
+  float* factors;               // out [rows], by finish_rows
   HeadKernel kernel = HeadKernel::kNone;  // the context's choice
 };
 

@@ -8,15 +8,30 @@
 
 namespace lapidary::cuda {
 
-// An entry is kept as its share of the piece's largest, times the slope of the cap: its gradient is a
-// constant of row and piece times this, with full relative precision however small p is. f16 gets the range
-// above 1 too, 2^14 of it. The target's own entry is not read.
+// An entry is kept as 2^((c - reference) scale) times the slope of the cap: its gradient is a constant times
+// this, with full relative precision however small p is. Where all pieces of a row have the row's reference,
+// its target's logit or nearly, the constant is one of the row and stays outside of the matrix products:
+// nothing passes over the entries again. f16 has no range for that: there, and in a piece whose largest entry
+// is more than 2^kMostKept times the target's, the reference is the piece's largest, and f16 gets the range
+// above 1 too, 2^14 of it. The target's own entry is written later.
+constexpr float kMostKept = 40.f;
 template <lap_dtype kType>
 constexpr float kKeptExponent = kType == LAP_F16 ? 14.f : 0.f;
 
+// `max` is the piece's.
+template <lap_dtype kType>
+__device__ __forceinline__ float kept_reference(const HeadBlock& block, int64_t row, float max, float scale) {
+  if (kType == LAP_F16 || block.row_references == nullptr) return max;
+  const float of_row = block.row_references[row];  // NaN: it has none
+  return (max - of_row) * scale <= kMostKept ? of_row : max;
+}
+
 template <lap_dtype kType, bool kCapped>
-__device__ __forceinline__ float kept_value(float capped, float max, const Transform<kCapped>& transform) {
-  const float share = exp2_fast(fmaf(capped - max, transform.scale, kKeptExponent<kType>));
+__device__ __forceinline__ float kept_value(float capped, float reference,
+                                            const Transform<kCapped>& transform) {
+  // A piece without anything but -inf keeps zeros.
+  const float relative_to = reference == -INFINITY ? 0.f : reference;
+  const float share = exp2_fast(fmaf(capped - relative_to, transform.scale, kKeptExponent<kType>));
   return kCapped ? share * transform.slope(capped) : share;
 }
 

@@ -7,14 +7,14 @@
 
 namespace lapidary::cuda {
 
-constexpr int kConsumers = 2;                          // warpgroups that multiply; one more copies
-constexpr int kTileRows = kConsumers * kFragmentRows;  // 128
-constexpr int kTileColumns = kPieceColumns;            // 256: a tile's columns are one piece of every row
-constexpr int kTileDepth = kRowBytes / 2;              // 64 elements of 16 bits
+constexpr int kConsumers = 2;                              // warpgroups that multiply; one more copies
+constexpr int kHeadTileRows = kConsumers * kFragmentRows;  // 128
+constexpr int kHeadTileColumns = kPieceColumns;            // 256: a tile's columns are one piece of every row
+constexpr int kHeadTileDepth = kRowBytes / 2;              // 64 elements of 16 bits
 constexpr int kStages = 4;
-constexpr uint32_t kHiddenBytes = kTileRows * kRowBytes, kWeightBytes = kTileColumns * kRowBytes;
+constexpr uint32_t kHiddenBytes = kHeadTileRows * kRowBytes, kWeightBytes = kHeadTileColumns * kRowBytes;
 constexpr uint32_t kStageBytes = kHiddenBytes + kWeightBytes;
-static_assert(kTileColumns == kFragmentColumns);
+static_assert(kHeadTileColumns == kFragmentColumns);
 
 // Rows are taken in groups, of which all rows meet one piece of the vocabulary before the next piece comes:
 // hidden of a group (7 KB x kGroupRows x H / 3584) stays in the L2 cache while the weight streams through it
@@ -30,8 +30,8 @@ struct HeadTiles {
   int64_t row_teams, pieces, group;
 
   static constexpr HeadTiles of(int64_t rows, int64_t vocab, int team) {
-    const int64_t team_rows = int64_t{kTileRows} * team;
-    return {(rows + team_rows - 1) / team_rows, (vocab + kTileColumns - 1) / kTileColumns,
+    const int64_t team_rows = int64_t{kHeadTileRows} * team;
+    return {(rows + team_rows - 1) / team_rows, (vocab + kHeadTileColumns - 1) / kHeadTileColumns,
             kGroupRows / team_rows};
   }
   constexpr int64_t count() const { return row_teams * pieces; }
@@ -40,7 +40,7 @@ struct HeadTiles {
     const int64_t group_tiles = group * pieces, first = index / group_tiles * group;
     const int64_t in_group = row_teams - first < group ? row_teams - first : group;
     const int64_t rest = index % group_tiles;
-    return {((first + rest % in_group) * team + rank) * kTileRows, rest / in_group * kTileColumns};
+    return {((first + rest % in_group) * team + rank) * kHeadTileRows, rest / in_group * kHeadTileColumns};
   }
 };
 

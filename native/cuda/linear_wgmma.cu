@@ -75,7 +75,7 @@ __device__ __forceinline__ void set_up(const Ring& ring) {
 template <int kTeam>
 __device__ __forceinline__ void copy_operands(const Ring& ring, const Work& work, const TensorMap& hidden,
                                               const TensorMap& weight) {
-  constexpr int kShare = kTileColumns / kTeam;
+  constexpr int kShare = kHeadTileColumns / kTeam;
   prefetch_map(hidden);
   prefetch_map(weight);
   RingStep at;
@@ -88,12 +88,12 @@ __device__ __forceinline__ void copy_operands(const Ring& ring, const Work& work
       barrier_wait(ring.empty(at.stage), at.parity ^ 1);
       const uint32_t full = ring.full(at.stage);
       barrier_arrive_expecting(full, kStageBytes);
-      copy_box(ring.hidden(at.stage), hidden, k * kTileDepth, row, full);
+      copy_box(ring.hidden(at.stage), hidden, k * kHeadTileDepth, row, full);
       const uint32_t to = ring.weight(at.stage) + work.rank * kShare * kRowBytes;
       if (kTeam == 1)
-        copy_box(to, weight, k * kTileDepth, column, full);
+        copy_box(to, weight, k * kHeadTileDepth, column, full);
       else
-        copy_box_to((1 << kTeam) - 1, to, weight, k * kTileDepth, column, full);
+        copy_box_to((1 << kTeam) - 1, to, weight, k * kHeadTileDepth, column, full);
     }
   }
 }
@@ -121,7 +121,7 @@ __device__ __forceinline__ void multiply(float (&sums)[kFragment], const Ring& r
     const uint64_t columns = operand_descriptor(ring.weight(at->stage));
     product_fence();
 #pragma unroll
-    for (int d = 0; d < kTileDepth / kFragmentDepth; ++d)
+    for (int d = 0; d < kHeadTileDepth / kFragmentDepth; ++d)
       product<kType>(sums, rows + d * kDepthStep, columns + d * kDepthStep, k > 0 || d > 0);
     product_commit();
     product_wait<1>();
@@ -149,8 +149,8 @@ __device__ __forceinline__ void consume(const Ring& ring, const Work& work, cons
     if (is_first && consumer > 0) barrier_wait(ring.lead(), 0);
     multiply<kType, kTeam>(sums, ring, &at, consumer, work.depth_steps, is_first && consumer == 0);
     is_first = false;
-    finish_row_of_piece<0, kCapped, kWeighted>(sums, upper, tile.column, block);
-    finish_row_of_piece<1, kCapped, kWeighted>(sums, lower, tile.column, block);
+    finish_row_of_piece<kType, 0, kCapped, kWeighted>(sums, upper, tile.column, block);
+    finish_row_of_piece<kType, 1, kCapped, kWeighted>(sums, lower, tile.column, block);
   }
 }
 
@@ -168,7 +168,7 @@ __global__ void __cluster_dims__(kTeam, 1, 1) __launch_bounds__(kBlockThreads, 1
                   gridDim.x / kTeam,
                   active,
                   rank,
-                  static_cast<int>((block.width + kTileDepth - 1) / kTileDepth)};
+                  static_cast<int>((block.width + kHeadTileDepth - 1) / kHeadTileDepth)};
   set_up<kTeam>(ring);
   const int warpgroup = threadIdx.x / kWarpgroup;
   if (warpgroup == 0) {
@@ -229,8 +229,9 @@ HeadKernel chosen_head_kernel(int device) {
 
 bool wgmma_head_fits(const HeadBlock& block) {
   constexpr int64_t kMost = INT32_MAX - kGroupRows;  // coordinates are 32 bits
-  return block.dtype != LAP_F32 && block.kept == nullptr && block.vocab <= kMost &&
-         tensor_map_fits(block.hidden, block.hidden_stride) &&
+  const bool keeps = block.softcap != 0 ? kKeeps<true> : kKeeps<false>;
+  return block.dtype != LAP_F32 && block.width > 0 && (block.kept == nullptr || keeps) &&
+         block.vocab <= kMost && tensor_map_fits(block.hidden, block.hidden_stride) &&
          tensor_map_fits(block.weight, block.weight_stride);
 }
 
@@ -238,10 +239,10 @@ cudaError_t wgmma_head(const HeadBlock& block, cudaStream_t stream) {
   const int team = block.kernel == HeadKernel::kWgmmaTeams ? 2 : 1;
   TensorMap hidden, weight;
   cudaError_t error = encode_tensor_map(block.hidden, block.dtype, block.rows, block.width,
-                                        block.hidden_stride, kTileRows, &hidden);
+                                        block.hidden_stride, kHeadTileRows, &hidden);
   if (error == cudaSuccess)
     error = encode_tensor_map(block.weight, block.dtype, block.vocab, block.width, block.weight_stride,
-                              kTileColumns / team, &weight);
+                              kHeadTileColumns / team, &weight);
   unsigned blocks = 0;
   if (error == cudaSuccess) error = count_blocks(block, team, &blocks);
   if (error != cudaSuccess) return error;

@@ -1,6 +1,6 @@
 // A block's pass over one row that writes the gradient: -p_v (slope + entropy_slope log p_v) dz_v/dlogit_v,
-// and the target's own entry as given. In place or not; a row of outputs that lies otherwise on 16 bytes than
-// the row of logits is written element by element.
+// and the target's own entry as given. In place or not; what is written lies on 16 bytes, and what is read
+// for it may straddle them.
 #pragma once
 
 #include "cuda/logit_stats.cuh"
@@ -21,14 +21,16 @@ __device__ __forceinline__ void write_zeros(typename Element<kType>::Storage* ou
 
 template <bool kCapped, bool kEntropy>
 struct ElementGradient {
+  // Groups under way: a tanh needs the registers of two.
+  static constexpr int kBatch = kCapped ? 2 : kUnroll;
   Transform<kCapped> transform;
-  float lse_high, lse_low;     // lse times the temperature
+  float lse_high, low_power;   // lse times the temperature, and what of it remains in powers of 2
   float slope, entropy_slope;  // over the temperature; the latter for log p in nats
   float nats;                  // ln 2
 
   __device__ __forceinline__ float operator()(float x) const {
     const float capped = transform.cap(x);
-    const float power = ((capped - lse_high) - lse_low) * transform.scale;  // log2 p
+    const float power = fmaf(capped - lse_high, transform.scale, low_power);  // log2 p
     const float p = exp2_fast(power);
     float factor = slope;
     // p log p is 0 where p is, not 0 x -inf.
@@ -41,21 +43,51 @@ template <bool kCapped, bool kEntropy>
 __device__ __forceinline__ ElementGradient<kCapped, kEntropy> element_gradient(
     const LogitRow& row, const LogitGradient& gradient) {
   const float inverse = static_cast<float>(1.0 / row.temperature);
-  return {transform_of<kCapped>(row),       gradient.lse_high,  gradient.lse_low, gradient.slope * inverse,
-          gradient.entropy_slope * inverse, 0.6931471805599453f};
+  const Transform<kCapped> transform = transform_of<kCapped>(row);
+  return {transform,
+          gradient.lse_high,
+          -gradient.lse_low * transform.scale,
+          gradient.slope * inverse,
+          gradient.entropy_slope * inverse,
+          0.6931471805599453f};
 }
 
 template <lap_dtype kType, class Gradient>
 __device__ __forceinline__ Group<kType> group_gradient(const Group<kType>& group, const Gradient& gradient,
                                                        int64_t place, float own) {
   using E = Element<kType>;
-  Group<kType> out;
+  float out[E::kGroup];
 #pragma unroll
-  for (int i = 0; i < E::kGroup; ++i) {
-    const float g = gradient(E::load(group.each[i]));
-    out.each[i] = E::store(i == place ? own : g);
+  for (int i = 0; i < E::kGroup; ++i) out[i] = gradient(E::load(group.each[i]));
+  if (place >= 0 && place < E::kGroup) {
+#pragma unroll
+    for (int i = 0; i < E::kGroup; ++i)
+      if (i == place) out[i] = own;
   }
-  return out;
+  return Group<kType>::of(out);
+}
+
+// Groups that lie on 16 bytes of the output, from load(k), kBatch under way; `place` is the target's, counted
+// from the first.
+template <lap_dtype kType, int kBatch, class Gradient, class Load>
+__device__ __forceinline__ void write_groups(int64_t groups, typename Element<kType>::Storage* to,
+                                             int64_t place, float own, const Gradient& gradient,
+                                             const Load& load) {
+  using E = Element<kType>;
+  const int64_t stride = blockDim.x;
+  int64_t k = threadIdx.x;
+  for (; k + (kBatch - 1) * stride < groups; k += kBatch * stride) {
+    Group<kType> batch[kBatch];
+#pragma unroll
+    for (int u = 0; u < kBatch; ++u) batch[u] = load(k + u * stride);
+#pragma unroll
+    for (int u = 0; u < kBatch; ++u) {
+      const int64_t begin = (k + u * stride) * E::kGroup;
+      group_gradient<kType>(batch[u], gradient, place - begin, own).store(to + begin);
+    }
+  }
+  for (; k < groups; k += stride)
+    group_gradient<kType>(load(k), gradient, place - k * E::kGroup, own).store(to + k * E::kGroup);
 }
 
 // `own` is the entry of the target.
@@ -65,31 +97,20 @@ __device__ __forceinline__ void write_gradient(const typename Element<kType>::St
                                                int64_t target, float own, const Gradient& gradient) {
   using E = Element<kType>;
   const auto write_one = [&](int64_t i) { out[i] = E::store(i == target ? own : gradient(E::load(row[i]))); };
-  const RowParts parts = row_parts<kType>(row, count);
-  const bool alike = (reinterpret_cast<uintptr_t>(row) ^ reinterpret_cast<uintptr_t>(out)) % 16 == 0;
-  if (!alike) {
-    for (int64_t i = threadIdx.x; i < count; i += blockDim.x) write_one(i);
-    return;
-  }
-  for (int64_t i = threadIdx.x; i < parts.head; i += blockDim.x) write_one(i);
-  const int64_t stride = blockDim.x;
+  const RowParts parts = row_parts<kType>(out, count);
   const auto* from = row + parts.head;
-  auto* to = out + parts.head;
-  const int64_t place = target - parts.head;
-  int64_t k = threadIdx.x;
-  for (; k + (kUnroll - 1) * stride < parts.groups; k += kUnroll * stride) {
-    Group<kType> groups[kUnroll];
-#pragma unroll
-    for (int u = 0; u < kUnroll; ++u) groups[u] = Group<kType>::load(from + (k + u * stride) * E::kGroup);
-#pragma unroll
-    for (int u = 0; u < kUnroll; ++u) {
-      const int64_t begin = (k + u * stride) * E::kGroup;
-      group_gradient<kType>(groups[u], gradient, place - begin, own).store(to + begin);
-    }
-  }
-  for (; k < parts.groups; k += stride) {
-    const Group<kType> group = Group<kType>::load(from + k * E::kGroup);
-    group_gradient<kType>(group, gradient, place - k * E::kGroup, own).store(to + k * E::kGroup);
+  const int past = bytes_past(from);
+  for (int64_t i = threadIdx.x; i < parts.head; i += blockDim.x) write_one(i);
+  if (past == 0) {
+    const auto load = [&](int64_t k) { return Group<kType>::load(from + k * E::kGroup); };
+    write_groups<kType, Gradient::kBatch>(parts.groups, out + parts.head, target - parts.head, own, gradient,
+                                          load);
+  } else {
+    // Twice the loads for each group: more under way would not fit in registers.
+    const auto load = [&](int64_t k) {
+      return load_group<kType>(from + k * E::kGroup, past, k > 0 && k + 1 < parts.groups);
+    };
+    write_groups<kType, 2>(parts.groups, out + parts.head, target - parts.head, own, gradient, load);
   }
   for (int64_t i = parts.tail_begin + threadIdx.x; i < count; i += blockDim.x) write_one(i);
 }

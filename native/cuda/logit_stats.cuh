@@ -52,8 +52,8 @@ struct ThreadStats {
     max = to;
     top = index;
   }
-  __device__ __forceinline__ void add(float capped, float scale) {
-    const float gap = capped - max;
+  __device__ __forceinline__ void add(float capped, float reference, float scale) {
+    const float gap = capped - reference;
     const float e = exp2_fast(gap * scale);
     sum += e;
     // NaN reaches the sum; here it must only not turn 0 x -inf into one of its own.
@@ -65,18 +65,16 @@ template <int kCount, bool kWeighted, class AnyTransform>
 __device__ __forceinline__ void add_values(float (&x)[kCount], int64_t index, const AnyTransform& transform,
                                            ThreadStats<kWeighted>* stats) {
   float largest = -INFINITY;
-  bool nothing = true;
 #pragma unroll
   for (int i = 0; i < kCount; ++i) {
     x[i] = transform.cap(x[i]);
     largest = fmaxf(largest, x[i]);
-    nothing = nothing && x[i] == -INFINITY;
   }
   if (largest > stats->max) stats->raise(largest, index, transform.scale);
-  // As long as nothing but -inf was seen there is no reference; a NaN goes through all the same.
-  if (nothing) return;
+  // As long as nothing but -inf was seen, any number does: all of it is 0, and a NaN goes through.
+  const float reference = stats->max == -INFINITY ? 0.f : stats->max;
 #pragma unroll
-  for (int i = 0; i < kCount; ++i) stats->add(x[i], transform.scale);
+  for (int i = 0; i < kCount; ++i) stats->add(x[i], reference, transform.scale);
 }
 
 template <lap_dtype kType, bool kCapped, bool kWeighted>
@@ -96,50 +94,68 @@ __device__ __forceinline__ void add_group(Group<kType> group, int64_t begin, int
   add_values<E::kGroup>(x, begin, transform, stats);
 }
 
+// A thread's share of `groups` groups, the first of which begins with element `first` of the row; load(k)
+// gives the k-th.
+template <lap_dtype kType, bool kCapped, bool kWeighted, class Load>
+__device__ __forceinline__ void add_groups(int64_t groups, int64_t first, int64_t target,
+                                           const Transform<kCapped>& transform, const Load& load,
+                                           ThreadStats<kWeighted>* stats) {
+  using E = Element<kType>;
+  const int64_t stride = blockDim.x;
+  int64_t k = threadIdx.x;
+  for (; k + (kUnroll - 1) * stride < groups; k += kUnroll * stride) {
+    Group<kType> batch[kUnroll];
+#pragma unroll
+    for (int u = 0; u < kUnroll; ++u) batch[u] = load(k + u * stride);
+#pragma unroll
+    for (int u = 0; u < kUnroll; ++u) {
+      const int64_t begin = first + (k + u * stride) * E::kGroup;
+      add_group<kType, kCapped, kWeighted>(batch[u], begin, target, transform, stats);
+    }
+  }
+  for (; k < groups; k += stride)
+    add_group<kType, kCapped, kWeighted>(load(k), first + k * E::kGroup, target, transform, stats);
+}
+
+// Groups are counted from the first element, wherever that lies on 16 bytes: which thread adds up which
+// elements must not depend on the row's place in memory, or a row's bits would depend on its place in a
+// batch.
 template <lap_dtype kType, bool kCapped, bool kWeighted, bool kLast>
 __device__ __forceinline__ ThreadStats<kWeighted> thread_stats(const typename Element<kType>::Storage* row,
                                                                int64_t count, int64_t target,
                                                                const Transform<kCapped>& transform) {
   using E = Element<kType>;
-  const RowParts parts = row_parts<kType>(row, count);
   ThreadStats<kWeighted> stats;
-  const auto add_one = [&](int64_t i) {
+  const int past = bytes_past(row);
+  const int64_t groups = count / E::kGroup;
+  if (past == 0) {
+    const auto load = [&](int64_t k) { return Group<kType>::load(row + k * E::kGroup, kLast); };
+    add_groups<kType, kCapped, kWeighted>(groups, 0, target, transform, load, &stats);
+  } else {
+    const auto load = [&](int64_t k) {
+      return load_group<kType>(row + k * E::kGroup, past, k > 0 && k + 1 < groups);
+    };
+    add_groups<kType, kCapped, kWeighted>(groups, 0, target, transform, load, &stats);
+  }
+  for (int64_t i = groups * E::kGroup + threadIdx.x; i < count; i += blockDim.x) {
     float x[1] = {i == target ? -INFINITY : E::load(row[i])};
     add_values<1>(x, i, transform, &stats);
-  };
-  for (int64_t i = threadIdx.x; i < parts.head; i += blockDim.x) add_one(i);
-  const auto* body = row + parts.head;
-  const int64_t stride = blockDim.x;
-  int64_t k = threadIdx.x;
-  for (; k + (kUnroll - 1) * stride < parts.groups; k += kUnroll * stride) {
-    Group<kType> groups[kUnroll];
-#pragma unroll
-    for (int u = 0; u < kUnroll; ++u)
-      groups[u] = Group<kType>::load(body + (k + u * stride) * E::kGroup, kLast);
-#pragma unroll
-    for (int u = 0; u < kUnroll; ++u) {
-      const int64_t begin = parts.head + (k + u * stride) * E::kGroup;
-      add_group<kType, kCapped, kWeighted>(groups[u], begin, target, transform, &stats);
-    }
   }
-  for (; k < parts.groups; k += stride) {
-    const Group<kType> group = Group<kType>::load(body + k * E::kGroup, kLast);
-    add_group<kType, kCapped, kWeighted>(group, parts.head + k * E::kGroup, target, transform, &stats);
-  }
-  for (int64_t i = parts.tail_begin + threadIdx.x; i < count; i += blockDim.x) add_one(i);
   return stats;
 }
 
-struct StatsScratch {
-  float maxima[kMaxWarps];
-  double sums[kMaxWarps], weighted[kMaxWarps];
-  int64_t tops[kMaxWarps];
+template <int kWarps>
+struct StatsScratchOf {
+  float maxima[kWarps];
+  double sums[kWarps], weighted[kWarps];
+  int64_t tops[kWarps];
 };
+using StatsScratch = StatsScratchOf<kMaxWarps>;
 
 // What all threads found together, in terms of z.
-template <bool kWeighted>
+template <bool kWeighted, class Scratch>
 __device__ __forceinline__ LogitStats join_stats(ThreadStats<kWeighted> own, float scale, float temperature,
-                                                 bool want_top, StatsScratch* scratch) {
+                                                 bool want_top, Scratch* scratch) {
   const float thread_max = own.max;
   const float top = block_reduce(thread_max, scratch->maxima, [](float a, float b) { return fmaxf(a, b); });
   const int64_t thread_top = own.top;

@@ -50,10 +50,10 @@ struct AnyRowOut {
     auto* to = static_cast<typename E::Storage*>(data) + begin;
 #pragma unroll
     for (int part = 0; part < kEight; part += E::kGroup) {
-      Group<kType> group;
+      float own[E::kGroup];
 #pragma unroll
-      for (int i = 0; i < E::kGroup; ++i) group.each[i] = E::store(x[part + i]);
-      group.store(to + part);
+      for (int i = 0; i < E::kGroup; ++i) own[i] = x[part + i];
+      Group<kType>::of(own).store(to + part);
     }
   }
   // `begin` lies on 16 bytes.

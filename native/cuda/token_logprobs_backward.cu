@@ -1,10 +1,12 @@
 // dlogits of the token log-probs, in place on request. Floors at T = 8192, V = 152064, bf16 on an H100: one
 // read and one write, 4.98 GB, 1.49 ms; one ex2 per logit, 0.35 ms. The form with the forward reads a row a
 // second time right after the first: what of it is still in the second-level cache (50 MB for 132 rows of 304
-// KB) costs no bandwidth.
+// KB) costs no bandwidth. It is for rows that token_logprobs_staged.cu does not take: short ones, which a
+// cache holds, and those too long for the device's shared memory.
 #include "cuda/logit_gradient.cuh"
 #include "cuda/row_launch.cuh"
 #include "cuda/token_logprobs.h"
+#include "cuda/token_logprobs_staged.h"
 
 namespace lapidary::cuda {
 namespace {
@@ -108,6 +110,9 @@ cudaError_t token_logprobs_backward(const lap_token_logprobs_backward_args& args
 cudaError_t token_logprobs_with_gradient(const lap_token_logprobs_with_gradient_args& args,
                                          cudaStream_t stream) {
   if (args.rows == 0) return cudaSuccess;
+  bool launched = false;
+  const cudaError_t error = token_logprobs_with_gradient_staged(args, stream, &launched);
+  if (launched || error != cudaSuccess) return error;
   return with_type(args.dtype, [&](auto type) {
     return with_flag(args.transform.softcap != 0, [&](auto is_capped) {
       return with_flag(args.entropy != nullptr, [&](auto weighted) {

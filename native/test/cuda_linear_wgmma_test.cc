@@ -92,7 +92,9 @@ struct Problem {
 
 struct Answer {
   std::vector<HeadPiece> pieces;
-  std::vector<float> target_logits;
+  std::vector<float> target_logits, references;
+  Matrix kept;
+  int64_t kept_stride;
 };
 
 HeadBlock block_of(const Problem& p, HeadKernel kernel) {
@@ -109,6 +111,12 @@ HeadBlock block_of(const Problem& p, HeadKernel kernel) {
   return block;
 }
 
+// What the row's entries are kept relative to where the piece's largest is not too far above; f16 has none.
+float row_reference(const Problem& p, int64_t t) {
+  if (p.given.dtype == LAP_F16 || t % 4 == 0) return NAN;
+  return t % 4 == 1 ? -30.f * p.temperatures[static_cast<size_t>(t)] : 0.5f;
+}
+
 constexpr float kUntouched = -77.f;
 
 Answer run(lap_cuda_context* ctx, const Problem& p, HeadKernel kernel, int64_t first = 0) {
@@ -121,7 +129,21 @@ Answer run(lap_cuda_context* ctx, const Problem& p, HeadKernel kernel, int64_t f
                              std::vector<HeadPiece>(rows * static_cast<size_t>(head_pieces(p.given.vocab)),
                                                     HeadPiece{kUntouched, 0, 0, -9}));
   OnDevice<float> own(ctx, std::vector<float>(rows, kUntouched));
+  const int64_t kept_stride = (p.given.vocab + 63) / 64 * 64;
+  Matrix kept(p.given.dtype, rows * static_cast<size_t>(kept_stride));
+  for (size_t i = 0; i < kept.size(); ++i) kept.set(i, kUntouched);
+  OnDevice<uint8_t> entries(ctx, kept.bytes);
+  OnDevice<float> references(ctx, std::vector<float>(rows * static_cast<size_t>(head_pieces(p.given.vocab))));
+  std::vector<float> row_references;
+  for (int64_t t = 0; t < p.given.rows; ++t) row_references.push_back(row_reference(p, t));
+  OnDevice<float> of_rows(ctx, row_references);
   HeadBlock block = block_of(p, kernel);
+  if (p.given.softcap == 0) {
+    block.kept = entries.data();
+    block.kept_stride = kept_stride;
+    block.references = references.data();
+    block.row_references = of_rows.data();
+  }
   block.hidden = hidden.data();
   block.weight = weight.data();
   block.active = active.data();
@@ -133,7 +155,8 @@ Answer run(lap_cuda_context* ctx, const Problem& p, HeadKernel kernel, int64_t f
   check(wgmma_head_fits(block), p.given.name() + ": fits");
   check(wgmma_head(block, nullptr) == cudaSuccess, p.given.name() + ": launched");
   check(lap_cuda_synchronize(ctx) == LAP_OK, p.given.name() + ": ends well");
-  return {pieces.host(), own.host()};
+  kept.bytes = entries.host();
+  return {pieces.host(), own.host(), references.host(), kept, kept_stride};
 }
 
 struct Expected {
@@ -165,6 +188,32 @@ Expected expected_piece(const Problem& p, int64_t t, int64_t piece) {
     if (!(e == 0)) out.weighted += e * gap;
   }
   return out;
+}
+
+// Entries are relative to that or the piece's largest, 2^14 times that in f16; past V they are 0.
+void check_kept(const Problem& p, const Answer& got, int64_t t) {
+  const int64_t pieces = head_pieces(p.given.vocab), target = p.targets[static_cast<size_t>(t)];
+  const bool is_f16 = p.given.dtype == LAP_F16;
+  const double noise = (is_f16 ? 1. / 2048 : 1. / 256) + 2e-6 * (1 + p.given.spread) * (1 + p.given.spread) /
+                                                             p.temperatures[static_cast<size_t>(t)];
+  bool right = true, same = true;
+  for (int64_t v = 0; v < got.kept_stride; ++v) {
+    const HeadPiece& piece = got.pieces[static_cast<size_t>(t * pieces + v / kPieceColumns)];
+    const float kept = got.kept.get(static_cast<size_t>(t * got.kept_stride + v));
+    const bool none = v == target || v >= p.given.vocab;
+    const float of_row = row_reference(p, t);
+    const double above = (piece.max - of_row) / p.temperatures[static_cast<size_t>(t)] * 1.4426950408889634;
+    const float reference = above <= 40 ? of_row : piece.max;
+    const double gap = none ? 0 : p.logit(t, v) - (reference == -HUGE_VAL ? 0 : reference);
+    const double share = none ? 0 : std::exp(gap / p.temperatures[static_cast<size_t>(t)]);
+    const double expected = is_f16 ? 16384 * share : share;
+    const double error = std::fabs(kept - expected), bound = noise * expected + (is_f16 ? 6e-8 : 1e-38);
+    right = right && (std::isnan(expected) ? std::isnan(kept) : error <= bound);
+    same = same && std::memcmp(&got.references[static_cast<size_t>(t * pieces + v / kPieceColumns)],
+                               &reference, 4) == 0;
+  }
+  check(right, p.given.name() + ": row " + std::to_string(t) + " kept");
+  check(same, p.given.name() + ": row " + std::to_string(t) + " references");
 }
 
 void check_row(const Problem& p, const Answer& got, int64_t t) {
@@ -205,17 +254,22 @@ void test_case(lap_cuda_context* ctx, const Case& given, unsigned seed) {
   const Problem p(given, seed);
   const Answer got = run(ctx, p, HeadKernel::kWgmma), in_teams = run(ctx, p, HeadKernel::kWgmmaTeams);
   for (int64_t t = 0; t < p.active; ++t) check_row(p, got, t);
+  if (given.softcap == 0)
+    for (int64_t t = 0; t < p.active; ++t) check_kept(p, got, t);
   const int64_t pieces = head_pieces(given.vocab);
   bool untouched = true;
   for (int64_t t = p.active; t < given.rows; ++t) {
     untouched = untouched && got.target_logits[static_cast<size_t>(t)] == kUntouched;
+    for (int64_t v = 0; v < got.kept_stride; ++v)
+      untouched = untouched && got.kept.get(static_cast<size_t>(t * got.kept_stride + v)) == kUntouched;
     for (int64_t i = 0; i < pieces; ++i)
       untouched = untouched && got.pieces[static_cast<size_t>(t * pieces + i)].max == kUntouched;
   }
   check(untouched, given.name() + ": rows that do not count are left");
   check(same_bits(got.pieces.data(), in_teams.pieces.data(), given.rows * pieces) &&
             std::memcmp(got.target_logits.data(), in_teams.target_logits.data(),
-                        got.target_logits.size() * 4) == 0,
+                        got.target_logits.size() * 4) == 0 &&
+            got.kept.bytes == in_teams.kept.bytes && got.references.size() == in_teams.references.size(),
         given.name() + ": clusters give the same bits");
 }
 
@@ -265,14 +319,14 @@ void test_tiles() {
         for (int64_t i = 0; i < tiles.count(); ++i) {
           for (int rank = 0; rank < team; ++rank) {
             const HeadTile tile = tiles.at(i, team, rank);
-            const int64_t r = tile.row / kTileRows, c = tile.column / kTileColumns;
+            const int64_t r = tile.row / kHeadTileRows, c = tile.column / kHeadTileColumns;
             inside =
-                inside && tile.row % kTileRows == 0 && r < row_tiles && c < pieces && tile.column < vocab;
+                inside && tile.row % kHeadTileRows == 0 && r < row_tiles && c < pieces && tile.column < vocab;
             if (inside) ++seen[static_cast<size_t>(r * pieces + c)];
           }
         }
         check(inside && std::all_of(seen.begin(), seen.end(), [](int n) { return n == 1; }) &&
-                  row_tiles * kTileRows >= rows,
+                  row_tiles * kHeadTileRows >= rows,
               "tiles of " + std::to_string(rows) + " x " + std::to_string(vocab) + " in teams of " +
                   std::to_string(team));
       }
@@ -319,6 +373,12 @@ void test_fits() {
   block.weight_stride = 63;
   check(!wgmma_head_fits(block), "nor odd strides");
   block.weight_stride = 64;
+  block.kept = memory;
+  check(wgmma_head_fits(block), "logits are kept");
+  block.softcap = 5;
+  check(!wgmma_head_fits(block), "but not with a softcap");
+  block.kept = nullptr;
+  check(wgmma_head_fits(block), "a softcap alone fits");
   block.dtype = LAP_F32;
   check(!wgmma_head_fits(block), "nor f32");
 }
@@ -351,7 +411,7 @@ int main() {
     test_case(ctx, {.dtype = dtype, .rows = 12, .vocab = 520, .softcap = 8, .specials = true}, seed++);
   }
   test_case(ctx, {.rows = 2200, .vocab = 300, .width = 16}, seed++);  // more than one group of rows
-  test_case(ctx, {.rows = 400, .vocab = 700, .width = 330}, seed++);   // the ring goes round many times
+  test_case(ctx, {.rows = 400, .vocab = 700, .width = 330}, seed++);  // the ring goes round many times
   test_invariance(ctx);
   lap_cuda_context_destroy(ctx);
   return finish();

@@ -1,6 +1,8 @@
 // The token log-probs of the CUDA half against sums in double written here, and, where numbers are not
-// finite, against the CPU's answer to the same call.
+// finite, against the CPU's answer to the same call. On the host's stand-in for a device all of it runs with
+// the limits of sm_90 and of sm_80, since kernels are chosen by them.
 #include <algorithm>
+#include <cstdlib>
 
 #include "cuda_fixture.h"
 
@@ -297,27 +299,47 @@ void test_case(lap_cuda_context* ctx, lap_context* cpu, const Case& given, unsig
   }
 }
 
-// A row alone, and among others, gives the same bits; and so does the same call again.
-void test_invariance(lap_cuda_context* ctx, lap_context* cpu) {
+// A row alone, and among others, gives the same bits, wherever it lies; and so does the same call again. By
+// the length of the row: of one block, of a cluster where there are clusters, and of neither.
+void test_invariance(lap_cuda_context* ctx, lap_context* cpu, lap_dtype dtype, int64_t vocab) {
   Case given;
-  given.dtype = LAP_BF16;
-  given.vocab = 5003;
+  given.dtype = dtype;
+  given.vocab = vocab;
   const Problem many(given, 11);
   Runner all(ctx, cpu, many);
   const Outputs first = all.forward(true), again = all.forward(true);
-  check(first.logp == again.logp && first.entropy == again.entropy, "the same call gives the same bits");
+  check(first.logp == again.logp && first.entropy == again.entropy, given.name() + ": the same bits again");
+  Outputs with, with_again;
+  const auto gradient = all.with_gradient(false, false, &with);
+  const auto same = all.with_gradient(false, false, &with_again);
+  check(gradient == same && with.logp == with_again.logp && with.entropy == with_again.entropy,
+        given.name() + ": the same bits again with the gradient");
   Case alone = given;
   alone.rows = 1;
-  Problem one(alone, 11);
-  for (int64_t v = 0; v < given.vocab; ++v) one.set(0, v, static_cast<float>(many.x(2, v)));
-  one.targets[0] = many.targets[2];
-  check(Runner(ctx, cpu, one).forward(true).logp[0] == first.logp[2],
-        "a row alone gives the bits it gives among others");
+  for (const size_t shift : {0, 1, 3}) {
+    alone.shift = shift;
+    Problem one(alone, 11);
+    for (int64_t v = 0; v < given.vocab; ++v) one.set(0, v, static_cast<float>(many.x(2, v)));
+    one.targets[0] = many.targets[2];
+    Runner runner(ctx, cpu, one);
+    const Outputs own = runner.forward(true);
+    const std::string where =
+        given.name() + ": a row alone gives the bits it gives among others, shift " + std::to_string(shift);
+    check(own.logp[0] == first.logp[2] && own.lse[0] == first.lse[2] && own.entropy[0] == first.entropy[2],
+          where);
+    Outputs own_with;
+    const auto own_gradient = runner.with_gradient(false, true, &own_with);
+    check(own_with.logp[0] == with.logp[2] && own_with.entropy[0] == with.entropy[2] &&
+              std::equal(own_gradient.begin(), own_gradient.end(), gradient.begin() + 2 * many.stride),
+          where + ", with the gradient");
+  }
 }
 
-void test_bad_targets(lap_cuda_context* ctx, lap_context* cpu) {
-  Problem p(Case{}, 5);
-  p.targets[0] = 1000;
+void test_bad_targets(lap_cuda_context* ctx, lap_context* cpu, int64_t vocab) {
+  Case given;
+  given.vocab = vocab;
+  Problem p(given, 5);
+  p.targets[0] = static_cast<int32_t>(vocab);
   p.targets[2] = -7;
   Runner runner(ctx, cpu, p);
   const Outputs out = runner.forward(true);
@@ -326,10 +348,16 @@ void test_bad_targets(lap_cuda_context* ctx, lap_context* cpu) {
         std::isnan(out.logp[t]) && std::isnan(out.lse[t]) && std::isnan(out.entropy[t]) && out.top1[t] == -1,
         "a target out of range gives NaN");
   }
-  const auto gradient = runner.backward(out, false, false);
-  check(std::isnan(gradient[0]) && std::isnan(gradient[999]), "and NaN as its gradient");
-  check(!std::isnan(out.logp[1]) && !std::isnan(gradient[static_cast<size_t>(p.stride)]),
-        "other rows are unharmed");
+  Outputs with;
+  for (const auto& gradient :
+       {runner.backward(out, false, false), runner.with_gradient(false, false, &with)}) {
+    check(std::isnan(gradient[0]) && std::isnan(gradient[static_cast<size_t>(vocab - 1)]),
+          "and NaN as its gradient");
+    check(!std::isnan(out.logp[1]) && !std::isnan(gradient[static_cast<size_t>(p.stride)]),
+          "other rows are unharmed");
+  }
+  check(std::isnan(with.logp[0]) && std::isnan(with.lse[2]) && with.logp[1] == with.logp[1],
+        "a target out of range gives NaN with the gradient too");
 }
 
 void test_errors(lap_cuda_context* ctx) {
@@ -358,6 +386,28 @@ void test_errors(lap_cuda_context* ctx) {
         "no such device");
 }
 
+// Short rows.
+void test_rows(lap_cuda_context* ctx, lap_context* cpu, lap_dtype dtype, unsigned* seed) {
+  const auto run = [&](const Case& given) { test_case(ctx, cpu, given, (*seed)++); };
+  for (const int64_t vocab : {1, 2, 7, 8, 33, 1000, 4099}) run({.dtype = dtype, .vocab = vocab});
+  for (const size_t shift : {1, 3, 7}) run({.dtype = dtype, .vocab = 2051, .padding = 5, .shift = shift});
+  run({.dtype = dtype, .vocab = 777, .temperature = 0.3f, .softcap = 20.f, .spread = 10});
+  run({.dtype = dtype, .vocab = 777, .spread = 30, .per_row = true});
+  run({.dtype = dtype, .rows = 12, .vocab = 1203, .specials = true});
+  run({.dtype = dtype, .rows = 12, .vocab = 1203, .softcap = 15.f, .specials = true});
+}
+
+// Rows that are held in shared memory where a device has enough, by 1, 2, 4 and 8 blocks.
+void test_long_rows(lap_cuda_context* ctx, lap_context* cpu, lap_dtype dtype, unsigned* seed) {
+  const auto run = [&](const Case& given) { test_case(ctx, cpu, given, (*seed)++); };
+  const int64_t times = dtype == LAP_F32 ? 1 : 2;
+  for (const int64_t vocab : {9001, 30011, 60013}) run({.dtype = dtype, .vocab = times * vocab + 1});
+  for (const size_t shift : {1, 3, 5})
+    run({.dtype = dtype, .vocab = 25003 * times, .padding = 3, .shift = shift, .per_row = true});
+  run({.dtype = dtype, .rows = 12, .vocab = 30000 * times, .specials = true});
+  run({.dtype = dtype, .rows = 12, .vocab = 18005 * times, .softcap = 15.f, .specials = true});
+}
+
 }  // namespace
 
 int main() {
@@ -368,23 +418,24 @@ int main() {
   lap_context* cpu = nullptr;
   if (lap_context_create(&options, &cpu) != LAP_OK) return 1;
   unsigned seed = 1;
-  for (const lap_dtype dtype : {LAP_F32, LAP_BF16, LAP_F16}) {
-    for (const int64_t vocab : {1, 2, 7, 8, 33, 1000, 4099, 9001})
-      test_case(ctx, cpu, {.dtype = dtype, .vocab = vocab}, seed++);
-    for (const size_t shift : {1, 3, 7})
-      test_case(ctx, cpu, {.dtype = dtype, .vocab = 2051, .padding = 5, .shift = shift}, seed++);
-    test_case(ctx, cpu, {.dtype = dtype, .vocab = 777, .temperature = 0.3f, .softcap = 20.f, .spread = 10},
-              seed++);
-    test_case(ctx, cpu, {.dtype = dtype, .vocab = 777, .spread = 30, .per_row = true}, seed++);
-    test_case(ctx, cpu, {.dtype = dtype, .rows = 12, .vocab = 1203, .specials = true}, seed++);
-    test_case(ctx, cpu, {.dtype = dtype, .rows = 12, .vocab = 1203, .softcap = 15.f, .specials = true},
-              seed++);
+  for (const char* capability : {"90", "80"}) {
+    // Read by the stand-in only.
+    setenv("LAPIDARY_SIMT_CAPABILITY", capability, 1);
+    for (const lap_dtype dtype : {LAP_F32, LAP_BF16, LAP_F16}) {
+      test_rows(ctx, cpu, dtype, &seed);
+      test_long_rows(ctx, cpu, dtype, &seed);
+    }
+    test_case(ctx, cpu, {.vocab = 150001, .shift = 3}, seed++);
+    test_case(ctx, cpu, {.dtype = LAP_BF16, .vocab = 152064, .spread = 2}, seed++);
+    for (const int64_t vocab : {5003, 20011, 60013}) {
+      test_invariance(ctx, cpu, LAP_F32, vocab);
+      test_invariance(ctx, cpu, LAP_BF16, vocab);
+    }
+    test_bad_targets(ctx, cpu, 1000);
+    test_bad_targets(ctx, cpu, 50000);
   }
   // Where a product z = x / T would have lost its digits.
   test_case(ctx, cpu, {.vocab = 3000, .temperature = 0.01f, .spread = 1000}, seed++);
-  test_case(ctx, cpu, {.dtype = LAP_BF16, .vocab = 152064, .spread = 2}, seed++);
-  test_invariance(ctx, cpu);
-  test_bad_targets(ctx, cpu);
   test_errors(ctx);
   lap_context_destroy(cpu);
   lap_cuda_context_destroy(ctx);

@@ -102,6 +102,15 @@ describe('a table', () => {
   });
 });
 
+it('gives back names of columns that UTF-8 cannot hold or readers cut', async () => {
+  const names = ['half \ud83e', '\ufeffmark', 'column 0', 'column 1', "column 1'", '\udd2e'];
+  const rows = [Object.fromEntries(names.map((name, i) => [name, i]))];
+  const path = file('names.parquet');
+  await writeParquetAtomic(path, z.looseObject({}), rows);
+  expect(await readAll(path, z.looseObject({}))).toStrictEqual(rows);
+  expect(await readAll(path, z.looseObject({}), ['\udd2e'])).toStrictEqual([{ '\udd2e': 5 }]);
+});
+
 const Any = z.looseObject({
   text: z.string().nullish(),
   flag: z.boolean().nullish(),

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
+import * as lapidary from '../../lib/index.ts';
 import { objectives } from '../../lib/kernels/objectives.ts';
 
 const root = new URL('../../', import.meta.url);
@@ -22,4 +23,42 @@ it('docs/objectives.md has a row for every preset, and no other', () => {
     [...cell!.matchAll(/`(\w+)`/g)].map(([, name]) => name),
   );
   expect(named.sort()).toEqual(Object.keys(objectives).sort());
+});
+
+it('what the pages of the stages call or construct is exported', () => {
+  const pages = [
+    'data',
+    'evaluate',
+    'import',
+    'judge',
+    'judge-llm',
+    'label',
+    'policy',
+    'run',
+    'segment',
+    'train',
+  ];
+  /** Methods of an interface, JavaScript's own, and what stands for the reader's code. */
+  const others = [
+    'judge',
+    'judgeBatch',
+    'Set',
+    'store',
+    'equal',
+    'terminate',
+    'rowsWithoutTokens',
+    'judgedRollouts',
+  ];
+  const unknown = [...pages, 'verify'].flatMap((page) => {
+    const text = read(`docs/${page}.md`);
+    const blocks = [...text.matchAll(/^```[tj]s\n([\s\S]*?)^```/gm)].map(([, code]) => code!);
+    const spans = [...text.replace(/^```[\s\S]*?^```/gm, '').matchAll(/`([^`]+)`/g)].map(([, code]) => code!);
+    const names = [...blocks, ...spans].flatMap((code) =>
+      [...code.matchAll(/(?<![\w.'"`])([A-Za-z]\w{3,})\((?!\w+: )/g)].map(([, name]) => name!),
+    );
+    return names
+      .filter((name) => !(name in lapidary) && !others.includes(name))
+      .map((name) => `${page}: ${name}`);
+  });
+  expect(unknown).toEqual([]);
 });

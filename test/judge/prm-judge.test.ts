@@ -15,7 +15,7 @@ import {
 } from './prm-server.ts';
 
 const waits: number[] = [];
-const retry = { sleep: async (ms: number) => void waits.push(ms), random: () => 0.5 };
+const retry = { sleep: async (ms: number) => void waits.push(ms), random: () => 0.5, now: () => 0 };
 afterEach(() => void waits.splice(0));
 
 const request = (steps: string[]) => ({ rolloutId: 'r', problem: 'Q?', groundTruth: '1', steps });
@@ -48,7 +48,9 @@ describe('PrmJudge over /pooling', () => {
         '<|im_start|>user\nQ?<|im_end|>\n<|im_start|>assistant\n' +
         'one s0.91<extra_0>two s0.50<extra_0>three s0.49<extra_0>four s0.02<extra_0><|im_end|>\n',
     });
-    expect(usage).toMatchObject({ promptTokens: 50, completionTokens: 0 });
+    // The probe is paid like any other question.
+    expect(usage).toMatchObject({ promptTokens: 100, completionTokens: 0, requests: 2 });
+    expect(usage.costUsd).toBeUndefined();
     expect(judge.scope).toBe('prefix');
     expect(judge.id).toMatch(/^prm:prm:pooling-v1:[0-9a-f]{8}\(lambda=0\.5\)$/);
     await judge.judge(request(['five s0.30']));
@@ -411,6 +413,8 @@ describe('chat log-probs', () => {
 });
 
 it.each<[Partial<PrmJudgeOptions>, string]>([
+  [{ maxUsd: 1 }, 'prices'],
+  [{ prices: { inputUsdPerMillion: -1, outputUsdPerMillion: 0 } }, 'prices.inputUsdPerMillion'],
   [{ endpoint: 'ftp://a' }, 'endpoint'],
   [{ endpoint: 'http://user:pass@a' }, 'endpoint'],
   [{ model: '' }, 'model'],

@@ -69,6 +69,30 @@ describe('a plan of paid judges', () => {
     expect(existsSync(place('elsewhere'))).toBe(false);
   });
 
+  it('counts the windows of a reward model, whose reply costs nothing', () => {
+    const prm = `[[judges]]\nkind = "prm"\nendpoint = "http://127.0.0.1:9"\nmodel = "m"\ninput_price = 1000\n`;
+    writeFileSync(place('prm.toml'), block('toml').replace(/\[\[judges\]\]\nkind = "arithmetic".*\n/, prm));
+    const { total } = JSON.parse(lapidary('plan', 'prm.toml', '--out', 'elsewhere', '--json').stdout);
+    expect(total).toMatchObject({ calls: 3, completionTokens: 0 });
+    expect(total.promptTokens).toBeGreaterThan(100);
+    expect(total.usd).toBeCloseTo(total.promptTokens / 1000, 9);
+  });
+
+  it.each<[string, string]>([
+    ['output_price = 15\n', 'judges.0.output_price: is missing: another price is set'],
+    [
+      'input_price = 3\noutput_price = 15\n',
+      'judges.0.input_price: is missing: judge_max_usd cannot be held',
+    ],
+  ])('without %j is refused before anything is spent', (line, message) => {
+    const capped = `judge_max_usd = 1\n${readFileSync(place('paid.toml'), 'utf8').replace(line, '')}`;
+    writeFileSync(place('capped.toml'), capped);
+    const { status, stderr } = lapidary('judge', 'capped.toml', '--out', 'elsewhere');
+    expect(stderr).toContain(message);
+    expect(status).toBe(1);
+    expect(existsSync(place('elsewhere'))).toBe(false);
+  });
+
   it('and a judge that cannot be reached leaves a run partial, which the exit status tells', () => {
     writeFileSync(
       place('down.toml'),

@@ -1,9 +1,10 @@
-import { importRollouts } from '../../data/import-rollouts.ts';
+import { type ImportRolloutsOptions, importRollouts } from '../../data/import-rollouts.ts';
 import { loadRollouts } from '../../data/load-rollouts.ts';
 import { Prompt, Rollout } from '../../data/records.ts';
-import type { LapidaryError } from '../../errors.ts';
+import { LapidaryError } from '../../errors.ts';
+import { tokenOwners } from '../../segment/token-owners.ts';
 import { ByteTokenizer } from '../../tokenizer/byte-tokenizer.ts';
-import { checkTokenizer } from '../../tokenizer/check-tokenizer.ts';
+import { tokenizerFault } from '../../tokenizer/check-tokenizer.ts';
 import { HfTokenizer } from '../../tokenizer/hf-tokenizer.ts';
 import type { Tokenizer } from '../../tokenizer/tokenizer.ts';
 import type { RunConfig } from '../config.ts';
@@ -32,27 +33,62 @@ export async function openSource(data: FileData, tokenizer: Tokenizer, progress:
   if (data.prompts !== undefined) hashes.push(await sha256Of(data.prompts));
   const read = once(async () => {
     const bad: string[] = [];
-    const set = await readSet(data, tokenizer, ({ message }) => bad.push(message));
+    const cut: number[] = [];
+    const set = await readSet(data, {
+      onBadRow: ({ message }) => bad.push(message),
+      decode: (ids) => tokenizer.decode(ids),
+      check(rollout, line) {
+        if (rollout.finish_reason === 'length') cut.push(line);
+        return tokenizer instanceof ByteTokenizer ? null : idsFault(rollout, tokenizer);
+      },
+    });
     for (const message of bad) progress.line(`left out  ${message}`);
+    if (cut.length > 0) progress.line(`cut short  ${data.path}: ${linesText(cut)}: ${CUT}`);
     return { prompts: set.prompts, rollouts: tokenized(set, tokenizer), skipped: bad.length };
   });
   return { sha256: hashes.join('+'), read };
 }
 
+/** Ids of another tokenizer, by its name or because they do not spell the text: no step would find its tokens. */
+function idsFault(rollout: Rollout, tokenizer: Tokenizer): { field: string; problem: string } | null {
+  const fault = tokenizerFault(rollout, tokenizer);
+  if (fault !== null || rollout.response_ids == null) return fault;
+  try {
+    tokenOwners(rollout.response_text, rollout.response_ids, tokenizer);
+    return null;
+  } catch (error) {
+    if (!LapidaryError.isInstance(error) || error.code !== 'ERR_LAPIDARY_DATA') throw error;
+    return { field: 'response_ids', problem: error.message };
+  }
+}
+
 /** A rollouts table comes with its prompts; anything else is told by its first row, or by `format`. */
 async function readSet(
   data: FileData,
-  tokenizer: Tokenizer,
-  onBadRow: (problem: LapidaryError) => void,
+  options: Required<Pick<ImportRolloutsOptions, 'check' | 'decode' | 'onBadRow'>>,
 ): Promise<RolloutTables> {
-  if (data.prompts !== undefined) return loadRollouts(data.path, { prompts: data.prompts });
+  const { onBadRow, ...reading } = options;
+  const checks = { ...reading, ...(data.bad_rows === 'skip' ? { onBadRow } : {}) };
+  if (data.prompts !== undefined) return loadRollouts(data.path, { ...checks, prompts: data.prompts });
   return importRollouts(data.path, {
+    ...checks,
     format: data.format,
     ...(data.logprob_kind === undefined ? {} : { logprobKind: data.logprob_kind }),
     ...(data.answer_column === undefined ? {} : { answerColumn: data.answer_column }),
-    ...(data.bad_rows === 'skip' ? { onBadRow } : {}),
-    decode: (ids) => tokenizer.decode(ids),
   });
+}
+
+const CUT = 'cut at the token limit, and verified by what is there';
+const SHOWN = 10;
+
+/** "line 3", "lines 3, 8 and 12", "lines 1, 2, … and 90 more"; a line may hold several responses. */
+function linesText(lines: readonly number[]): string {
+  const distinct = [...new Set(lines)];
+  if (distinct.length === 1) return `line ${distinct[0]}`;
+  const shown = distinct.slice(0, SHOWN);
+  const more = distinct.length - shown.length;
+  const last = more > 0 ? `${more} more` : shown.pop();
+  return `lines ${shown.join(', ')} and ${last}`;
 }
 
 export function importStage(
@@ -100,14 +136,11 @@ export function tokenizerOf(data: FileData): Tokenizer {
 }
 
 /**
- * With the tokenizer of the rollouts their ids are checked against it. Without one, responses are cut into bytes, and
+ * With the tokenizer of the rollouts their ids stand, and were checked against it. Without one, responses are cut into bytes, and
  * stored log-probs are left out: they speak of other tokens.
  */
 function tokenized(set: RolloutTables, tokenizer: Tokenizer): Rollout[] {
-  if (!(tokenizer instanceof ByteTokenizer)) {
-    checkTokenizer(set.rollouts, tokenizer);
-    return set.rollouts;
-  }
+  if (!(tokenizer instanceof ByteTokenizer)) return set.rollouts;
   const promptIds = new Map(
     set.prompts.map((prompt) => [
       prompt.prompt_id,

@@ -6,7 +6,7 @@ import { judgeRollouts } from '../../judge/judge-rollouts.ts';
 import type { AskedSteps } from '../../judge/judge-tasks.ts';
 import { labelsByJudge } from '../../judge/verdict-view.ts';
 import type { Policy } from '../../policy/policy.ts';
-import { type JudgeConfig, judgeName } from '../judge-config.ts';
+import { isPaid, type JudgeConfig, judgeName } from '../judge-config.ts';
 import { judgeEstimate } from '../judge-estimate.ts';
 import { makeJudge } from '../make-judge.ts';
 import { seedOf } from '../seeds.ts';
@@ -61,10 +61,7 @@ export async function judgeStage(
     async compute(directory) {
       const { prompts, rollouts } = await verified.value();
       const judged = judgedRollouts(context, rollouts);
-      const paid =
-        judgeConfig.kind === 'llm' || judgeConfig.kind === 'prm'
-          ? { journal: await context.judging.journal() }
-          : {};
+      const paid = isPaid(judgeConfig) ? { journal: await context.judging.journal() } : {};
       // Made anew: what earlier runs spent is known once the journal is open.
       const asked = make();
       const asking = screen === null ? {} : { asked: await askedSteps(screen, config.seed) };
@@ -93,6 +90,7 @@ export async function judgeStage(
     estimate: async () =>
       judgeEstimate(
         judgeConfig,
+        judge,
         judgedRollouts(context, (await verified.value()).rollouts),
         await verified.value(),
         await steps.value(),

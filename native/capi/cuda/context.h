@@ -3,11 +3,13 @@
 
 #include <cuda_runtime.h>
 
+#include <memory>
 #include <new>
 #include <string>
 #include <utility>
 
 #include "core/status.h"
+#include "cuda/gemm.h"
 #include "cuda/head_block.h"
 #include "lapidary/cuda.h"
 
@@ -16,6 +18,7 @@ struct lap_cuda_context {
   cudaStream_t stream;
   bool owns_stream;
   std::string error;
+  std::unique_ptr<lapidary::cuda::Gemm> gemm = nullptr;                        // where it has been needed
   lapidary::cuda::HeadKernel head_kernel = lapidary::cuda::HeadKernel::kNone;  // see linear_wgmma.h
 };
 

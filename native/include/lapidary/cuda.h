@@ -143,8 +143,19 @@ LAP_API lap_status lap_cuda_policy_loss(lap_cuda_context* ctx, const lap_policy_
 /* LAPIDARY_CUDA_HEAD, read when a context is created, chooses how the forward multiplies where the device
  * has compute capability 9.0: "wgmma" or "wgmma2" for a kernel of our own with tensor instructions, alone or
  * in clusters of two, for bf16 and f16 whose rows begin at multiples of 16 bytes. It has not run on a device
- * yet; otherwise the matrix product goes through cuBLASLt.
- * `kept` is laid out otherwise than the CPU's, and its size depends on the element type. */
+ * yet; otherwise the matrix product goes through cuBLASLt. */
+/* What multiplies matrices, found at the first use of a context: "cublasLt 13.1.0", or "tiled: " and why
+ * cuBLASLt is not in use. The environment variable LAPIDARY_CUBLASLT names the library to load; "none" asks
+ * for none. Valid as long as the context. */
+LAP_API const char* lap_cuda_context_gemm(lap_cuda_context* ctx);
+/* `kept` is laid out otherwise than the CPU's, and its size depends on the element type: for 16-bit inputs 2
+ * bytes per logit and 1/128 more. The backward rewrites some of it in place, to what a further backward of
+ * the same forward reads just as well. The kept size is that of all rows, ignored ones too, and forward and
+ * backward must be given the same `rows`. Ignored rows, and those of weight 0 in a backward without `kept`,
+ * are not read; with cuBLASLt they cost their share of the matrix products, since how many there are is known
+ * on the device only. A row's result is the same to the bit in any batch with the tiled products. With
+ * cuBLASLt it is where the algorithm that it picks for a full tile of rows also does fewer of them, and sums
+ * all its elements in one order. */
 LAP_API lap_status lap_cuda_linear_logprobs_kept_bytes(lap_cuda_context* ctx, int64_t rows, int64_t vocab,
                                                        lap_dtype dtype, size_t* bytes);
 LAP_API lap_status lap_cuda_linear_logprobs_workspace(lap_cuda_context* ctx,

@@ -1,8 +1,8 @@
 import { contentId } from '../data/ids.ts';
-import { type Exchange, readExchange } from './chat-response.ts';
+import { type AnswerReader, type Exchange, readExchange } from './exchange.ts';
 
-export interface Attempt {
-  exchange: Exchange;
+export interface Attempt<T> {
+  exchange: Exchange<T>;
   /** Null where no answer came. */
   headers: Headers | null;
 }
@@ -10,12 +10,12 @@ export interface Attempt {
 const MAX_BODY_BYTES = 8 << 20;
 
 /** One HTTP exchange. Rejects only with the signal's reason. */
-export async function post(
+export async function post<T>(
   body: string,
   key: string | null,
-  options: { url: URL; timeoutMs: number; maxBodyBytes?: number },
+  options: { url: URL; timeoutMs: number; maxBodyBytes?: number; reader: AnswerReader<T> },
   signal: AbortSignal | undefined,
-): Promise<Attempt> {
+): Promise<Attempt<T>> {
   const timeout = AbortSignal.timeout(options.timeoutMs);
   const either = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
   const headers: Record<string, string> = { 'content-type': 'application/json' };
@@ -35,7 +35,7 @@ export async function post(
     const charged = !neverArrived(error);
     return { exchange: { kind: 'failure', failure, again: true, charged }, headers: null };
   }
-  return { exchange: readExchange(response, text, key), headers: response.headers };
+  return { exchange: readExchange(response, text, key, options.reader), headers: response.headers };
 }
 
 /** Whether no connection came about, so that nothing can have been charged. */
