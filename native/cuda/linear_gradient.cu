@@ -122,23 +122,24 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-// One piece of a row that counts.
+// One piece of a row that counts. `unweighted`: whatever it holds, it must add nothing to the products.
 template <lap_dtype kType>
 __device__ __forceinline__ void kept_piece(typename Element<kType>::Storage* piece, int64_t room,
                                            float* reference, const GradientRow& row, float scale,
                                            float per_slope, int64_t place, bool unweighted) {
   const float max = *reference;
-  // NaN times a scale of 0 would not be 0.
-  const bool broken = isnan(row.lse_high);
-  if (isnan(max) && !broken) return;
+  const bool broken = isnan(row.lse_high), is_gradient = isnan(max);
+  if (is_gradient && !broken && !unweighted) return;
   float values[kLaneColumns];
   load_piece<kType>(piece, room, values);
   const float power = ((max - row.lse_high) - row.lse_low) * scale - kKeptExponent<kType>;
-  const float factor = -exp2_fast(power) * per_slope;
+  const float factor = is_gradient ? 1.f : -exp2_fast(power) * per_slope;
 #pragma unroll
   for (int i = 0; i < kLaneColumns; ++i) {
-    values[i] = lane_column(i) == place ? row.own : values[i] * factor;
-    if (broken) values[i] = unweighted ? 0.f : row.lse_high;
+    const float entry = lane_column(i) == place && !is_gradient ? row.own : values[i] * factor;
+    values[i] = broken ? row.lse_high : entry;
+    // NaN times a scale of 0 would not be 0.
+    if (unweighted && isnan(values[i])) values[i] = 0.f;
   }
   store_piece<kType>(piece, room, values);
   // All lanes have read it.

@@ -11,7 +11,7 @@ import {
 import { Stream } from '../../lib/kernels/stream.ts';
 import type { Tensor } from '../../lib/kernels/tensor.ts';
 import { floats, ints } from '../kernels/batches.ts';
-import { expectClose, FLOAT_TYPES } from '../kernels/compare.ts';
+import { expectClose, expectSameBits, FLOAT_TYPES } from '../kernels/compare.ts';
 import { linearCase } from '../kernels/linear-problems.ts';
 import { oracleLinearGradient } from '../oracle/linear-logprobs.ts';
 import { DEVICE } from './object.ts';
@@ -62,5 +62,32 @@ describe.each(FLOAT_TYPES)(`kept logits on a device, %s (seed ${SEED})`, (dtype)
     kept.dispose();
     // Or more, where the collector has been at what an earlier test left.
     expect(free()).toBeGreaterThanOrEqual(before);
+  });
+
+  it('leave rows without a gradient out, whatever they hold', () => {
+    const given = input();
+    const dlogp = floats(linear.dlogp.map((g, t) => (t % 4 === 1 ? 0 : g))).toSync(DEVICE);
+    const poisoned = linear.hidden.tensor.toSync('cpu');
+    const nan = dtype === 'f32' ? Number.NaN : dtype === 'bf16' ? 0x7fc0 : 0x7e00;
+    for (let t = 1; t < 75; t += 4) poisoned.data.fill(nan, t * 12, (t + 1) * 12);
+    const hidden = poisoned.toSync(DEVICE);
+    const gradients = (of: typeof given, columns: { logp: Tensor<'f32'>; lse: Tensor<'f32'> }) => {
+      const kept = keptLogits(75, 130, { device: DEVICE, dtype });
+      const own = linearLogprobsSync(of, { kept });
+      // Twice: the first backward has written to what is kept.
+      for (const forward of [columns, own]) {
+        const { dhidden, dweight } = linearLogprobsBackwardSync({ ...of, ...forward, dlogp }, { kept });
+        results.push([dhidden.toSync('cpu').data, dweight!.toSync('cpu').data]);
+      }
+    };
+    const results: [Float32Array, Float32Array][] = [];
+    const forward = linearLogprobsSync(given);
+    gradients(given, forward);
+    gradients({ ...given, hidden }, forward);
+    const [[dhidden, dweight], ...others] = results as [(typeof results)[0], ...typeof results];
+    for (const [index, [otherHidden, otherWeight]] of others.entries()) {
+      expectSameBits(`dhidden ${index}`, otherHidden, dhidden);
+      expectSameBits(`dweight ${index}`, otherWeight, dweight);
+    }
   });
 });
