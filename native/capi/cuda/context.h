@@ -48,6 +48,17 @@ lap_status guarded(lap_cuda_context* ctx, const Call& call) {
   }
 }
 
+// Puts a kernel on the stream if `check` has nothing against its arguments, as far as the host can see them.
+template <class Args>
+lap_status launch_checked(lap_cuda_context* ctx, const Args* args,
+                          Status (*check)(const Args*, bool contents),
+                          cudaError_t (*launch)(const Args&, cudaStream_t)) {
+  return guarded(ctx, [&]() -> Status {
+    LAP_TRY(check(args, false));
+    return as_status(launch(*args, ctx->stream), "launching a kernel");
+  });
+}
+
 inline Status enqueue_copy(lap_cuda_context* ctx, void* to, const void* from, size_t bytes,
                            cudaMemcpyKind kind) {
   if (bytes == 0) return ok_status();
