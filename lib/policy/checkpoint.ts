@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
+import { makeDirectories } from '../data/make-directories.ts';
 import { writeFileAtomic } from '../data/write-atomic.ts';
 import { LapidaryError } from '../errors.ts';
 import { fromLlamaConfig, toLlamaConfig } from './llama-config.ts';
@@ -31,7 +31,7 @@ export async function savePolicy(policy: Policy, file: string): Promise<void> {
  */
 export async function savePolicyDirectory(policy: Policy, directory: string): Promise<void> {
   try {
-    await mkdir(directory, { recursive: true });
+    makeDirectories(directory);
   } catch (cause) {
     throw readError(directory, 'made', cause);
   }

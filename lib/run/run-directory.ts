@@ -1,7 +1,8 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { contentId } from '../data/ids.ts';
+import { makeDirectories } from '../data/make-directories.ts';
 import { writeFileAtomic } from '../data/write-atomic.ts';
 import { LapidaryError } from '../errors.ts';
 import { lockFile } from '../judge/journal-lock.ts';
@@ -65,7 +66,7 @@ export class RunDirectory {
   ): Promise<RunDirectory> {
     RunDirectory.checkUsable(root);
     try {
-      mkdirSync(path.join(root, 'stages'), { recursive: true });
+      makeDirectories(path.join(root, 'stages'));
     } catch (cause) {
       const problem = `${root}: cannot be made: ${(cause as Error).message}`;
       throw new LapidaryError('ERR_LAPIDARY_IO', problem, { cause });

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { createReadStream, existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { contentId } from '../data/ids.ts';
+import { makeDirectories } from '../data/make-directories.ts';
 import { writeFileAtomic } from '../data/write-atomic.ts';
 import { LapidaryError } from '../errors.ts';
 import {
@@ -108,7 +109,7 @@ export async function sha256Of(file: string): Promise<string> {
 
 function makeDirectory(directory: string): void {
   try {
-    mkdirSync(directory, { recursive: true });
+    makeDirectories(directory);
   } catch (cause) {
     throw new LapidaryError('ERR_LAPIDARY_IO', `${directory}: cannot be made: ${(cause as Error).message}`, {
       cause,

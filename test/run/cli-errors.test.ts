@@ -172,6 +172,20 @@ it('a directory that holds files is not written to', () => {
   expect(readdirSync(out)).toEqual(['mine.txt']);
 });
 
+// Node's own recursive mkdir never returns there, so the command is given a minute.
+it.runIf(process.platform === 'linux')('a directory that the file system refuses is named', () => {
+  const dataPath = path.join(directory, 'data.jsonl');
+  writeFileSync(dataPath, line(GOOD_ROW));
+  const configPath = path.join(directory, 'run.toml');
+  writeFileSync(configPath, config(dataPath));
+  for (const out of ['/proc/lapidary', '/proc/lapidary/run']) {
+    const command = [path.resolve('dist/cli/main.js'), 'run', configPath, '--out', out];
+    const { status, stderr } = spawnSync(process.execPath, command, { encoding: 'utf8', timeout: 60_000 });
+    expect(stderr).toMatch(/\/proc\/lapidary.*: cannot be made: ENOENT/);
+    expect(status).toBe(1);
+  }
+});
+
 it('a run with nothing to train on says so', () => {
   const { status, stderr } = runOn(line(GOOD_ROW));
   expect(stderr).toMatch(/no groups? (is|are) mixed|nothing to train on/);
