@@ -15,12 +15,19 @@ extern "C" {
 #define LAP_API __attribute__((visibility("default")))
 #endif
 
+/* Enums are ints, in C++ too: a value that is none of theirs can then be looked at and refused. */
+#ifdef __cplusplus
+#define LAP_INT_ENUM : int
+#else
+#define LAP_INT_ENUM
+#endif
+
 /* Version of this ABI: raised by every change that a caller compiled against older headers would not survive.
  * Compare it with LAP_ABI_VERSION of the headers before any other call. */
 #define LAP_ABI_VERSION 1
 LAP_API int32_t lap_abi_version(void);
 
-typedef enum lap_status {
+typedef enum lap_status LAP_INT_ENUM {
   LAP_OK = 0,
   LAP_INVALID_ARGUMENT = 1, /* the message names the argument */
   LAP_OUT_OF_MEMORY = 2,
@@ -30,7 +37,7 @@ typedef enum lap_status {
 } lap_status;
 
 /* bf16 and f16 elements are 16-bit patterns. */
-typedef enum lap_dtype { LAP_F32 = 0, LAP_BF16 = 1, LAP_F16 = 2 } lap_dtype;
+typedef enum lap_dtype LAP_INT_ENUM { LAP_F32 = 0, LAP_BF16 = 1, LAP_F16 = 2 } lap_dtype;
 
 /* ---- context: thread pool and implementation, both chosen at creation ---- */
 typedef struct lap_context lap_context;

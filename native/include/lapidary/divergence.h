@@ -9,7 +9,7 @@ extern "C" {
 
 /* ---- divergence: student and teacher logits [T,V] -> a divergence of their softmaxes per row [T], nats ----
  * s and t are the softmaxes of the transformed rows, m = beta t + (1 - beta) s. */
-typedef enum lap_divergence_kind {
+typedef enum lap_divergence_kind LAP_INT_ENUM {
   LAP_DIVERGENCE_FORWARD_KL = 0, /* KL(t||s) = sum_v t log(t / s) */
   LAP_DIVERGENCE_REVERSE_KL = 1, /* KL(s||t) */
   LAP_DIVERGENCE_JSD = 2 /* beta KL(t||m) + (1 - beta) KL(s||m), arXiv 2306.13649, as TRL's GKD has it */

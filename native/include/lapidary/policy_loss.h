@@ -16,14 +16,14 @@ extern "C" {
  * gate of exactly 0. Log-ratios of a gate are cut to +-20 before exp, with no gradient beyond and counted. An
  * objective of zeros is -w A logp.
  */
-typedef enum lap_anchor {
+typedef enum lap_anchor LAP_INT_ENUM {
   LAP_ANCHOR_NONE = 0,
   LAP_ANCHOR_OLD = 1,
   LAP_ANCHOR_BEHAVIOUR = 2,
   LAP_ANCHOR_REF = 3
 } lap_anchor;
 
-typedef enum lap_level {
+typedef enum lap_level LAP_INT_ENUM {
   LAP_LEVEL_TOKEN = 0,
   LAP_LEVEL_SEQUENCE_SUM = 1,
   LAP_LEVEL_SEQUENCE_MEAN = 2,
@@ -32,7 +32,7 @@ typedef enum lap_level {
   LAP_LEVEL_GEOMETRIC = 3
 } lap_level;
 
-typedef enum lap_gate {
+typedef enum lap_gate LAP_INT_ENUM {
   LAP_GATE_UNIT = 0,           /* -A logp */
   LAP_GATE_CLIP_SURROGATE = 1, /* -min(min(rho, ratio_cap) A, clip(rho, 1 - clip_low, 1 + clip_high) A), and
                                   where A < 0 at most -dual_clip A */
@@ -47,7 +47,7 @@ typedef enum lap_gate {
 } lap_gate;
 
 /* Which tokens have a gate at all, by rho of the token (or its probability) and the sign of A; detached. */
-typedef enum lap_token_mask {
+typedef enum lap_token_mask LAP_INT_ENUM {
   LAP_MASK_NONE = 0,
   LAP_MASK_ONE_SIDE = 1, /* A > 0: rho <= mask_high; else rho >= mask_low */
   LAP_MASK_TWO_SIDE = 2, /* mask_low <= rho <= mask_high */
@@ -56,19 +56,19 @@ typedef enum lap_token_mask {
                             p_anchor; else <= mask_low where p < p_anchor */
 } lap_token_mask;
 
-typedef enum lap_importance {
+typedef enum lap_importance LAP_INT_ENUM {
   LAP_IMPORTANCE_NONE = 0,
   LAP_IMPORTANCE_OLD = 1,   /* x = old - behaviour */
   LAP_IMPORTANCE_POLICY = 2 /* x = logp - behaviour */
 } lap_importance;
 
-typedef enum lap_outside {
+typedef enum lap_outside LAP_INT_ENUM {
   LAP_OUTSIDE_CUT = 0,     /* to the bound */
   LAP_OUTSIDE_DROP = 1,    /* to 0 */
   LAP_OUTSIDE_DROP_OWN = 2 /* to 0; inside, a token has its own e^x, whatever the level */
 } lap_outside;
 
-typedef enum lap_kl {
+typedef enum lap_kl LAP_INT_ENUM {
   LAP_KL_NONE = 0,
   LAP_KL_K1 = 1, /* delta = logp - anchor */
   LAP_KL_K2 = 2, /* delta^2 / 2 */
@@ -77,7 +77,7 @@ typedef enum lap_kl {
   LAP_KL_SQUARE = 5 /* delta^2 */
 } lap_kl;
 
-typedef enum lap_kl_gradient {
+typedef enum lap_kl_gradient LAP_INT_ENUM {
   LAP_KL_OWN = 0,     /* of the estimator */
   LAP_KL_DELTA = 1,   /* delta, the value kept (straight through) */
   LAP_KL_SCORE = 2,   /* of e^(logp - detached logp) times the estimator; of k3: delta */
@@ -85,7 +85,7 @@ typedef enum lap_kl_gradient {
   LAP_KL_WEIGHTED = 4 /* the same with rho detached */
 } lap_kl_gradient;
 
-typedef enum lap_sequence_term {
+typedef enum lap_sequence_term LAP_INT_ENUM {
   LAP_SEQUENCE_NONE = 0,
   LAP_SEQUENCE_SQUARE = 1, /* (tau / 2) S^2 */
   LAP_SEQUENCE_LOGISTIC_PAIR =
@@ -135,7 +135,7 @@ typedef struct lap_objective {
 /* Index map of the diagnostics, f64. Sums run over kept tokens (or sequences with at least one); extrema of
  * an empty set are 0. A token is positive where A > 0, relieved where A < 0 and w != 1, penalised where A < 0
  * and w = 1. Of a sequence that ranks share, each counts its items once. */
-typedef enum lap_diagnostic {
+typedef enum lap_diagnostic LAP_INT_ENUM {
   LAP_DIAG_LOSS = 0,                /* sum: policy, KL and sequence terms */
   LAP_DIAG_POLICY_LOSS = 1,         /* sum */
   LAP_DIAG_SEQUENCE_LOSS = 2,       /* sum; a pair's term counts with its chosen sequence */
