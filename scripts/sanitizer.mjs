@@ -39,8 +39,8 @@ export function runtimes(names) {
   return found.join(' ');
 }
 
-/** Builds addon and native tests in build/NAME; returns that folder. */
-export function build(name, flags) {
+/** Builds addon and native tests in build/NAME, or the targets named; returns that folder. */
+export function build(name, flags, targets = ['all']) {
   const nodeHeaders = path.resolve(process.execPath, '..', '..', 'include', 'node');
   if (!existsSync(path.join(nodeHeaders, 'node_api.h'))) skip(`Node's headers are not in ${nodeHeaders}`);
   const { include_dir: wrapper } = createRequire(import.meta.url)('node-addon-api');
@@ -55,6 +55,7 @@ export function build(name, flags) {
       '-DLAPIDARY_CUDA=OFF',
     ],
   ]);
-  run('cmake', ['--build', folder, '--parallel', String(os.availableParallelism())]);
+  const parallel = ['--parallel', String(os.availableParallelism())];
+  run('cmake', ['--build', folder, ...parallel, '--target', ...targets]);
   return path.resolve(folder);
 }

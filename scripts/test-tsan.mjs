@@ -5,8 +5,8 @@ import path from 'node:path';
 import { build, run, runtimes } from './sanitizer.mjs';
 
 const preload = runtimes(['libtsan.so']);
-const folder = build('tsan', ['-O1', '-fsanitize=thread']);
 // Not the CUDA kernels on the host: their fibers are one thread that changes stacks, which ThreadSanitizer does not know.
+const folder = build('tsan', ['-O1', '-fsanitize=thread'], ['lapidary', 'core_tests']);
 run('ctest', ['--test-dir', folder, '--output-on-failure', '-E', '^cuda_'], {
   TSAN_OPTIONS: 'halt_on_error=1',
 });
