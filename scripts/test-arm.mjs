@@ -2,6 +2,7 @@
 // the kernels, and with `--all` those of the policy, too. Needs Debian's g++-aarch64-linux-gnu and qemu-user; says
 // that it is skipped where they are missing.
 import { spawnSync } from 'node:child_process';
+import os from 'node:os';
 
 const COMPILER = 'aarch64-linux-gnu-g++';
 const EMULATOR = 'qemu-aarch64';
@@ -26,7 +27,13 @@ run('cmake', [
 ]);
 const all = process.argv.includes('--all');
 const some = ['abi_test', 'exp_test', 'large_offset_test'];
-run('cmake', ['--build', 'build/arm', '--parallel', ...(all ? [] : ['--target', ...some])]);
+run('cmake', [
+  '--build',
+  'build/arm',
+  '--parallel',
+  String(os.availableParallelism()),
+  ...(all ? [] : ['--target', ...some]),
+]);
 run('ctest', [
   '--test-dir',
   'build/arm',

@@ -3,6 +3,7 @@
 // docs/ptxas.md. Prints "N passed, N failed"; skipped where nvcc is not installed.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { has, run, skip } from './sanitizer.mjs';
 
@@ -13,10 +14,14 @@ const folder = 'build/cuda';
 rmSync(folder, { recursive: true, force: true });
 mkdirSync(folder, { recursive: true });
 run('cmake', ['-S', '.', '-B', folder, '-DCMAKE_BUILD_TYPE=Release', '-DLAPIDARY_PTXAS_REPORT=ON']);
-const built = spawnSync('cmake', ['--build', folder, '--parallel', '--target', 'lapidary_cuda'], {
-  encoding: 'utf8',
-  maxBuffer: 1 << 28,
-});
+const built = spawnSync(
+  'cmake',
+  ['--build', folder, '--parallel', String(os.availableParallelism()), '--target', 'lapidary_cuda'],
+  {
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  },
+);
 const said = `${built.stdout}${built.stderr}`;
 if (built.status !== 0) {
   console.log(said.slice(-5000));

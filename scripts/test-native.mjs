@@ -1,5 +1,6 @@
 // Builds the native test programs with CMake in build/native and runs them with ctest.
 import { spawnSync } from 'node:child_process';
+import os from 'node:os';
 
 function run(command, args) {
   const { status, error } = spawnSync(command, args, { stdio: 'inherit' });
@@ -8,5 +9,5 @@ function run(command, args) {
 }
 
 run('cmake', ['-S', '.', '-B', 'build/native', '-DCMAKE_BUILD_TYPE=Release', '-DLAPIDARY_CUDA=OFF']);
-run('cmake', ['--build', 'build/native', '--parallel']);
+run('cmake', ['--build', 'build/native', '--parallel', String(os.availableParallelism())]);
 run('ctest', ['--test-dir', 'build/native', '--output-on-failure']);
