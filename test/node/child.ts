@@ -37,6 +37,8 @@ export function node(command: readonly string[], env: Record<string, string> = {
     const options = {
       timeout: 45_000,
       killSignal: 'SIGKILL',
+      // A leak report of Node's own is longer than the default, which would end the child.
+      maxBuffer: 2 ** 26,
       env: { ...process.env, ...LEAKS, ...env },
     } as const;
     const process_ = execFile(process.execPath, command, options, (_error, stdout, stderr) => {
