@@ -404,11 +404,7 @@ void test_errors(lap_cuda_context* ctx) {
 
 int main() {
   lap_cuda_context* ctx = open_context();
-  lap_context_options options{};
-  options.struct_size = sizeof options;
-  options.threads = 1;
-  lap_context* cpu = nullptr;
-  if (lap_context_create(&options, &cpu) != LAP_OK) return 1;
+  lap_context* cpu = open_cpu();
   unsigned seed = 1;
   const auto run = [&](const Case& given) { test_case(ctx, cpu, given, seed++); };
   for (const auto kind : kKinds) {

@@ -33,6 +33,17 @@ inline lap_cuda_context* open_context() {
   std::exit(1);
 }
 
+// The CPU's half, on one thread, for answers to compare with.
+inline lap_context* open_cpu() {
+  lap_context_options options{};
+  options.struct_size = sizeof options;
+  options.threads = 1;
+  lap_context* cpu = nullptr;
+  if (lap_context_create(&options, &cpu) == LAP_OK) return cpu;
+  std::printf("no context on the CPU\n");
+  std::exit(1);
+}
+
 // A copy of host values on the device, which begins `shift` elements past a 256-byte boundary.
 template <class T>
 class OnDevice {

@@ -258,11 +258,7 @@ void test_sizes(lap_cuda_context* ctx, lap_context* cpu) {
 
 int main() {
   lap_cuda_context* ctx = open_context();
-  lap_context_options options{};
-  options.struct_size = sizeof options;
-  options.threads = 1;
-  lap_context* cpu = nullptr;
-  if (lap_context_create(&options, &cpu) != LAP_OK) return 1;
+  lap_context* cpu = open_cpu();
   test_family(ctx, cpu);
   test_specials(ctx, cpu);
   test_oracle(ctx);

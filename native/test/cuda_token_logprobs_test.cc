@@ -412,11 +412,7 @@ void test_long_rows(lap_cuda_context* ctx, lap_context* cpu, lap_dtype dtype, un
 
 int main() {
   lap_cuda_context* ctx = open_context();
-  lap_context_options options{};
-  options.struct_size = sizeof options;
-  options.threads = 1;
-  lap_context* cpu = nullptr;
-  if (lap_context_create(&options, &cpu) != LAP_OK) return 1;
+  lap_context* cpu = open_cpu();
   unsigned seed = 1;
   for (const char* capability : {"90", "80"}) {
     // Read by the stand-in only.
