@@ -13,28 +13,6 @@ struct Device {
   Scratch* scratch;
 };
 
-void check_forward(const Problem& p, const Outputs& out, const std::string& what, bool all) {
-  for (int64_t t = 0; t < p.given.rows; ++t) {
-    const size_t i = static_cast<size_t>(t);
-    const std::string where = p.given.name() + ": " + what + " row " + std::to_string(t);
-    if (p.ignored(t)) {
-      check(out.logp[i] == 0 && out.lse[i] == 0, where + " ignored");
-      if (all) check(out.entropy[i] == 0 && out.top1[i] == -1, where + " ignored, entropy and top1");
-      continue;
-    }
-    const Answer row = answer(p, t);
-    // Logits are sums of products in f32; of logp the relative error counts too.
-    const double slack = 2e-6 * (1 + p.given.spread / p.temperatures[i]);
-    const double bound = slack * (row.logp > -1e-3 ? std::fabs(row.logp) * 4 : 1 + std::fabs(row.logp));
-    check(std::fabs(out.logp[i] - row.logp) <= bound && out.logp[i] <= 0,
-          where + " logp " + std::to_string(out.logp[i]) + " for " + std::to_string(row.logp));
-    check(is_near(out.lse[i], row.lse, slack), where + " lse");
-    if (!all) continue;
-    check(is_near(out.entropy[i], row.entropy, 10 * slack), where + " entropy");
-    check(out.top1[i] == row.top1, where + " top1 " + std::to_string(out.top1[i]));
-  }
-}
-
 // `roundings`: how often a term has been rounded to the inputs' type.
 void check_sums(const Problem& p, const std::vector<float>& got, const std::vector<Sum>& expected,
                 const std::vector<float>* before, int roundings, const std::string& what) {
