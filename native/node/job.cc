@@ -10,8 +10,7 @@
 namespace lapidary::node {
 
 JobRunner::JobRunner(Napi::Env env) {
-  to_js_ = Napi::ThreadSafeFunction::New(env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}),
-                                         "lapidary jobs", 0, 1);
+  to_js_ = decltype(to_js_)::New(env, "lapidary jobs", 0, 1, this);
   to_js_.Unref(env);  // an idle runner must not keep the process alive
   // Added after the thread-safe function's own hook, so it runs before: the thread has ended when that is
   // freed.
@@ -32,7 +31,9 @@ void JobRunner::shut_down() {
   }
   wake_.notify_all();
   if (thread_.joinable()) thread_.join();
+  // A job's references may only be freed on the JS thread, which this is.
   queue_.clear();
+  done_.clear();
   to_js_.Release();
 }
 
@@ -97,25 +98,23 @@ void JobRunner::work() {
     {
       std::lock_guard<std::mutex> lock(mutex_);
       running_ = nullptr;
-      if (stopping_) {
-        // The environment is going: its promise cannot settle any more, and the job's references
-        // may only be freed on the JS thread, which clears the queue.
-        queue_.push_back(std::move(job));
-        return;
-      }
+      done_.push_back(std::move(job));
+      if (stopping_) return;  // the environment is going: its promise cannot settle any more
     }
-    Job* settled = job.release();
-    const napi_status queued =
-        to_js_.NonBlockingCall(settled, [this](Napi::Env env, Napi::Function, Job* raw) {
-          std::unique_ptr<Job> done(raw);
-          if (static_cast<napi_env>(env) != nullptr) settle(env, *done);
-        });
-    if (queued != napi_ok) {
-      std::lock_guard<std::mutex> lock(mutex_);
-      queue_.emplace_back(settled);
-      return;
-    }
+    if (to_js_.NonBlockingCall() != napi_ok) return;
   }
+}
+
+void JobRunner::settle_next(Napi::Env env, Napi::Function, JobRunner* runner, void*) {
+  if (static_cast<napi_env>(env) == nullptr) return;
+  std::unique_ptr<Job> job;
+  {
+    std::lock_guard<std::mutex> lock(runner->mutex_);
+    if (runner->done_.empty()) return;
+    job = std::move(runner->done_.front());
+    runner->done_.pop_front();
+  }
+  runner->settle(env, *job);
 }
 
 void JobRunner::settle(Napi::Env env, Job& job) {

@@ -45,12 +45,16 @@ class JobRunner {
   void work();
   void shut_down();
   void settle(Napi::Env env, Job& job);
+  // On the JS thread, once for each job that the thread has done; env is NULL where the environment is gone.
+  static void settle_next(Napi::Env env, Napi::Function, JobRunner* runner, void*);
 
-  Napi::ThreadSafeFunction to_js_;
+  // A call carries no data: what is still on its way to an environment that ends would be lost.
+  Napi::TypedThreadSafeFunction<JobRunner, void, settle_next> to_js_;
   std::thread thread_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<std::unique_ptr<Job>> queue_;
+  std::deque<std::unique_ptr<Job>> done_;  // to be settled
   Job* running_ = nullptr;
   bool stopping_ = false;
   std::vector<Job*> pending_;  // made and not settled; JS thread only

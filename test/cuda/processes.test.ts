@@ -30,6 +30,11 @@ it('workers can be ended at their work', async () => {
   expect({ end, stdout, stderr }).toEqual({ end: 0, stdout: '[1,1,1]', stderr: '' });
 });
 
+it('workers that are ended leave no memory taken on the device', async () => {
+  const { end, stdout, stderr } = await run('ending.mjs', 'left');
+  expect({ end, stdout, stderr }).toEqual({ end: 0, stdout: '0', stderr: '' });
+});
+
 it('a call that runs out of device memory leaves nothing behind', async () => {
   const { end, stdout, stderr } = await run('memory.mjs', '', { LAPIDARY_SIMT_MEMORY: String(2 ** 20) });
   expect({ end, stderr }).toEqual({ end: 0, stderr: '' });
