@@ -1,9 +1,11 @@
 // Student and teacher logits [T,V] -> a divergence per row and its gradient to the student. Floors at T =
 // 8192, V = 152064, both bf16, on an H100: both read once and the gradient written once, 7.47 GB, 2.23 ms;
-// two ex2 per logit pair in the pass of the lse, two or more in each of the others. lse, value and gradient
-// are passes over both rows, since a term that keeps the digits of a small divergence needs lse first: what
-// the second-level cache still holds (50 MB for 396 pairs of 608 KB: a part) costs no bandwidth, and the
-// arithmetic of a term outweighs a further read.
+// six ex2 per logit pair, two in each of three passes, 2.0 ms. lse, value and gradient are passes over both
+// rows, since a term that keeps the digits of a small divergence needs lse first: 17.4 GB where nothing is
+// left in a cache, 5.8 ms at 3.0 TB/s. What bounds it as much is arithmetic: the three passes take 102
+// instructions a pair for the forward KL, 92 for the reverse, 187 for JSD (counted in the SASS of sm_90,
+// bf16, alike without a softcap), and at one a clock and lane 4.3, 3.9 and 7.9 ms. Hence one read of a row,
+// held by a cluster as the token log-probs do it, could gain a fifth at most, and is not written.
 #include "cuda/divergence.h"
 
 #include "cuda/divergence_sums.cuh"
@@ -13,6 +15,8 @@ namespace lapidary::cuda {
 namespace {
 
 constexpr int kPairThreads = 256;
+// Blocks on a multiprocessor: the terms of JSD need more registers than three leave each other.
+constexpr int pair_blocks(int kind) { return kind == LAP_DIVERGENCE_JSD ? 2 : 3; }
 
 template <class Args>
 __device__ __forceinline__ DivergenceRow pair_of(const Args& args, int64_t t, AnyRow* student,
@@ -32,7 +36,8 @@ __device__ __forceinline__ DivergenceRow pair_of(const Args& args, int64_t t, An
 }
 
 template <int kKind>
-__global__ void __launch_bounds__(kPairThreads, 3) divergence_kernel(const lap_divergence_args args) {
+__global__ void __launch_bounds__(kPairThreads, pair_blocks(kKind))
+    divergence_kernel(const lap_divergence_args args) {
   __shared__ DivergenceScratch scratch;
   for (int64_t t = blockIdx.x; t < args.rows; t += gridDim.x) {
     double value = 0;
@@ -40,7 +45,9 @@ __global__ void __launch_bounds__(kPairThreads, 3) divergence_kernel(const lap_d
       AnyRow student, teacher;
       DivergenceRow row = pair_of(args, t, &student, &teacher);
       set_lse_of_both(&row, student, teacher, &scratch.stats);
-      value = block_sums<kKind>(divergence_entries<FloatMath>(row), student, teacher, true, &scratch).value;
+      value = with_constants(divergence_entries<FloatMath>(row), [&](const auto& at) {
+        return block_sums<kKind>(at, student, teacher, true, &scratch).value;
+      });
     }
     if (threadIdx.x == 0) args.value[t] = static_cast<float>(value);
   }
@@ -78,7 +85,7 @@ __device__ __forceinline__ void write_student_gradient(const Gradient& gradient,
 }
 
 template <int kKind>
-__global__ void __launch_bounds__(kPairThreads, 3)
+__global__ void __launch_bounds__(kPairThreads, pair_blocks(kKind))
     divergence_gradient_kernel(const lap_divergence_with_gradient_args args) {
   __shared__ DivergenceScratch scratch;
   for (int64_t t = blockIdx.x; t < args.rows; t += gridDim.x) {
@@ -94,12 +101,15 @@ __global__ void __launch_bounds__(kPairThreads, 3)
       set_lse_of_both(&row, student, teacher, &scratch.stats);
       const auto at = divergence_entries<FloatMath>(row);
       // Its barriers also say that every thread has read what it needs of rows that are overwritten below.
-      const DivergenceSums sums = block_sums<kKind>(at, student, teacher, false, &scratch);
+      const DivergenceSums sums = with_constants(
+          at, [&](const auto& of) { return block_sums<kKind>(of, student, teacher, false, &scratch); });
       value = sums.value;
       has_gradient = weight != 0.f && !isnan(value);
       if (has_gradient) {
         set_gradient(&row, sums, weight);
-        write_student_gradient(StudentGradient<kKind>{at, row.centre, row.scale}, student, teacher, out);
+        with_constants(at, [&](const auto& of) {
+          write_student_gradient(StudentGradient<kKind>{of, row.centre, row.scale}, student, teacher, out);
+        });
       }
     }
     if (!has_gradient) out.fill(weight != 0.f && isnan(value) ? nanf("") : 0.f, args.vocab);

@@ -28,12 +28,43 @@ struct FloatMath {
   static __device__ __forceinline__ float multiply_add(float a, float b, float c) { return fmaf(a, b, c); }
   static __device__ __forceinline__ float exp2(float x) { return exp2_fast(x); }
   static __device__ __forceinline__ float probability(float power) { return exp2_fast(power); }
-  static __device__ __forceinline__ float log1p(float x, float) { return log1pf(x); }
+  // log(y), y = 1 + x in (0, 1]: 2 atanh(f / (2 + f)) of the mantissa 1 + f in [sqrt(1/2), sqrt(2)). The CUDA
+  // library's has a branch for what is not in that range.
+  static __device__ __forceinline__ float log1p(float x, float y) {
+    int32_t bits;
+    memcpy(&bits, &y, sizeof bits);
+    const int32_t exponent = (bits - 0x3f3504f3) >> 23, rest = bits - (exponent << 23);
+    float mantissa;
+    memcpy(&mantissa, &rest, sizeof mantissa);
+    const float f = exponent == 0 ? x : mantissa - 1.f;
+    const float s = divide_fast(f, 2.f + f), square = s * s;
+    float p = 2.f / 9;
+    p = fmaf(p, square, 2.f / 7);
+    p = fmaf(p, square, 2.f / 5);
+    p = fmaf(p, square, 2.f / 3);
+    p = fmaf(p, square, 2.f);
+    return fmaf(static_cast<float>(exponent), 0.6931471805599453f, p * s);
+  }
 };
 
 #define LAP_TERM __device__ __forceinline__
 #include "objective/divergence_term.inc"
 #undef LAP_TERM
+
+// Calls `use` with what holds for a whole row as constants, so that its entries need no branches: whether
+// there is a softcap, and without one whether both sides have the same temperature.
+template <class Use>
+__device__ __forceinline__ auto with_constants(const DivergenceEntries<FloatMath>& at, const Use& use) {
+  if (at.student.capped || at.teacher.capped) return use(at);
+  DivergenceEntries<FloatMath> plain = at;
+  plain.student.capped = plain.teacher.capped = false;
+  if (at.alike) {
+    plain.alike = true;
+    return use(plain);
+  }
+  plain.alike = false;
+  return use(plain);
+}
 
 // The transform of a row that may have a softcap or not.
 struct AnyTransform {
@@ -53,9 +84,10 @@ struct DivergenceScratch {
   double values[kMaxWarps], firsts[kMaxWarps], weights[kMaxWarps];
 };
 
+template <class Transform>
 __device__ __forceinline__ void set_lse_of_both(DivergenceRow* row, const AnyRow& student,
-                                                const AnyRow& teacher, StatsScratch* scratch) {
-  const AnyTransform of_student(row->student), of_teacher(row->teacher);
+                                                const AnyRow& teacher, const Transform& of_student,
+                                                const Transform& of_teacher, StatsScratch* scratch) {
   ThreadStats<false> own, others;
   const int64_t eights = student.count / kEight;
   for (int64_t k = threadIdx.x; k < eights; k += blockDim.x) {
@@ -73,6 +105,13 @@ __device__ __forceinline__ void set_lse_of_both(DivergenceRow* row, const AnyRow
   const LogitStats first = join_stats(own, of_student.scale, row->student.temperature, false, scratch);
   const LogitStats second = join_stats(others, of_teacher.scale, row->teacher.temperature, false, scratch);
   set_lse(row, softmax_lse(first), softmax_lse(second));
+}
+__device__ __forceinline__ void set_lse_of_both(DivergenceRow* row, const AnyRow& student,
+                                                const AnyRow& teacher, StatsScratch* scratch) {
+  if (row->student.softcap == 0.f && row->teacher.softcap == 0.f)
+    return set_lse_of_both(row, student, teacher, transform_of<false>(row->student),
+                           transform_of<false>(row->teacher), scratch);
+  set_lse_of_both(row, student, teacher, AnyTransform(row->student), AnyTransform(row->teacher), scratch);
 }
 
 // Eight terms are added up in f32, and what they give in f64: a small divergence keeps its digits however

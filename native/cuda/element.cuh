@@ -173,6 +173,15 @@ __device__ __forceinline__ float exp2_fast(float x) {
 #endif
 }
 
+// To 2 units in the last place, of a divisor that is neither denormal nor above 2^126.
+__device__ __forceinline__ float divide_fast(float a, float b) {
+#if defined(__CUDA_ARCH__)
+  return __fdividef(a, b);
+#else
+  return a / b;
+#endif
+}
+
 constexpr float kLog2E = 1.4426950408889634f;
 
 }  // namespace lapidary::cuda
