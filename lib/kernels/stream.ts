@@ -11,6 +11,7 @@ export class Stream {
   /** Such as "cuda:0". */
   readonly device: string;
   readonly #native: NativeStream;
+  #disposed = false;
 
   constructor(options: { device: string }) {
     const index = deviceIndex('device', options.device);
@@ -64,10 +65,34 @@ export class Stream {
     guarded(() => this.#native.trim());
   }
 
-  /** The stream is destroyed, its work done, when the last tensor made on it is gone. */
+  /**
+   * The stream is destroyed, its work done, when the last tensor made on it is gone. Nobody can wait for it any more, so
+   * the device's own stream does: what it is given from now on starts after that work. Disposing of the device's own
+   * stream waits for it here.
+   */
   dispose(): void {
-    if (defaults.get(this.device) === this) defaults.delete(this.device);
-    this.#native.dispose();
+    if (this.#disposed) return;
+    this.#disposed = true;
+    try {
+      this.#letDefaultWait();
+    } finally {
+      this.#native.dispose();
+    }
+  }
+
+  #letDefaultWait(): void {
+    if (defaults.get(this.device) === this) {
+      defaults.delete(this.device);
+      this.synchronizeSync();
+      return;
+    }
+    const last = new Event(this);
+    try {
+      last.record();
+      Stream.default(this.device).wait(last);
+    } finally {
+      last.dispose();
+    }
   }
 
   [Symbol.dispose](): void {

@@ -89,6 +89,19 @@ it('a stream that is gone is refused, what was made on it lives on', () => {
   expect([...tensor.toSync('cpu').data]).toEqual([0, 0, 0, 0]);
 });
 
+it("what a stream that is gone was given is done before the device's own stream goes on", () => {
+  for (const [round, shared] of [false, true, false].entries()) {
+    const stream = shared ? Stream.default(DEVICE) : new Stream({ device: DEVICE });
+    using logits = host.logits.toSync(DEVICE, { stream });
+    using targets = host.targets.toSync(DEVICE, { stream });
+    const { logp } = tokenLogprobsSync({ logits, targets }, { stream });
+    stream.dispose();
+    expectRight(logp);
+    logp.dispose();
+    expect(Stream.default(DEVICE) === stream, `round ${round}`).toBe(false);
+  }
+});
+
 it('a stream is of its device', () => {
   const stream = Stream.default(DEVICE);
   expect(() => tokenLogprobsSync(host, { stream })).toThrow(
