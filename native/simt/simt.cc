@@ -81,7 +81,7 @@ struct Fiber {
   Context context;
   uint3 thread;
   int rank;  // of the block in its cluster
-  bool ended;
+  bool begun, ended;
   Wait wait;
   int source;
   uint64_t value;
@@ -124,6 +124,7 @@ void run(int index) {
   position.thread = fiber.thread;
   position.block = {first_block.x + static_cast<unsigned>(fiber.rank), first_block.y, first_block.z};
   dynamic_shared = shared_memory[static_cast<size_t>(fiber.rank)];
+  fiber.begun = true;
   fiber.wait = Wait::kNone;
   change(&scheduler, &fiber.context);
 }
@@ -183,16 +184,22 @@ bool release_barrier(int first, int end, Wait kind) {
   return true;
 }
 
-void run_cluster(int threads, int blocks) {
+// A block runs until all of its threads wait for another one, so that blocks drift as far apart as the
+// barriers of the cluster let them; the first or the last runs ahead.
+void run_cluster(int threads, int blocks, bool is_reversed) {
   const int count = threads * blocks;
   const auto is_alive = [](const Fiber& fiber) { return !fiber.ended; };
   while (std::any_of(fibers.begin(), fibers.end(), is_alive)) {
     const uint64_t before = changes;
     bool moved = false;
-    for (int block = 0; block < count; block += threads) {
-      const int end = block + threads;
-      for (int first = block; first < end; first += kLanes) run_warp(first, std::min(end, first + kLanes));
-      moved = release_barrier(block, end, Wait::kBlock) || moved;
+    for (int i = 0; i < blocks; ++i) {
+      const int block = threads * (is_reversed ? blocks - 1 - i : i), end = block + threads;
+      bool may_go_on = true;
+      while (may_go_on) {
+        for (int first = block; first < end; first += kLanes) run_warp(first, std::min(end, first + kLanes));
+        may_go_on = release_barrier(block, end, Wait::kBlock);
+        moved = may_go_on || moved;
+      }
     }
     moved = release_barrier(0, count, Wait::kCluster) || moved || changes != before;
     if (!moved && std::any_of(fibers.begin(), fibers.end(), is_alive))
@@ -206,7 +213,7 @@ void make_fibers(int threads, int count, dim3 block) {
     Fiber& fiber = fibers[static_cast<size_t>(i)];
     fiber.thread = {u % block.x, u / block.x % block.y, u / (block.x * block.y)};
     fiber.rank = i / threads;
-    fiber.ended = false;
+    fiber.begun = fiber.ended = false;
     fiber.wait = Wait::kNone;
     prepare(&fiber.context, stacks + static_cast<size_t>(i) * kStackBytes, fiber_entry);
   }
@@ -239,7 +246,15 @@ void block_barrier() { wait_for(Wait::kBlock); }
 void cluster_barrier() { wait_for(Wait::kCluster); }
 unsigned cluster_rank() { return static_cast<unsigned>(fibers[running].rank); }
 unsigned cluster_size() { return static_cast<unsigned>(shared_memory.size()); }
-void* shared_of(unsigned rank) { return shared_memory.at(rank); }
+void* shared_of(unsigned rank) {
+  const size_t threads = fibers.size() / shared_memory.size();
+  const auto first = fibers.begin() + static_cast<std::ptrdiff_t>(rank * threads);
+  const auto end = first + static_cast<std::ptrdiff_t>(threads);
+  const auto is_there = [](const Fiber& fiber) { return fiber.begun && !fiber.ended; };
+  if (std::none_of(first, end, is_there))
+    stuck("the shared memory of a block that has not begun, or has ended", running);
+  return shared_memory.at(rank);
+}
 void* map_shared(void* own, unsigned rank) {
   return static_cast<char*>(shared_of(rank)) + (static_cast<char*>(own) - static_cast<char*>(dynamic_shared));
 }
@@ -257,8 +272,11 @@ void launch_clusters(dim3 grid, dim3 block, unsigned cluster, size_t shared_byte
   fibers.assign(static_cast<size_t>(count), Fiber{});
   if (cluster > 1 && (threads % kLanes != 0 || grid.x % cluster != 0))
     stuck("a grid or block that clusters do not divide", 0);
-  for (int i = 0; i < blocks; ++i)
-    shared_memory.push_back(std::aligned_alloc(128, (shared_bytes + 127) / 128 * 128 + 128));
+  for (int i = 0; i < blocks; ++i) {
+    const size_t bytes = (shared_bytes + 127) / 128 * 128 + 128;
+    shared_memory.push_back(std::aligned_alloc(128, bytes));
+    std::memset(shared_memory.back(), 0xff, bytes);  // NaN
+  }
   dynamic_shared_bytes = shared_bytes;
   body = &kernel;
   position.grid_size = grid;
@@ -268,7 +286,7 @@ void launch_clusters(dim3 grid, dim3 block, unsigned cluster, size_t shared_byte
       for (unsigned x = 0; x < grid.x; x += cluster) {
         first_block = {x, y, z};
         make_fibers(threads, count, block);
-        run_cluster(threads, blocks);
+        run_cluster(threads, blocks, x / cluster % 2 == 1);
       }
     }
   }

@@ -1,9 +1,10 @@
 // CUDA C++ on the host, for tests: a small SIMT machine that runs the kernel sources as they are. Every
 // thread of a block is a fiber; a warp runs until all of its lanes wait (shuffle, vote, barrier) or have
-// ended, then the next one does, so warps drift as far apart as the barriers let them and a barrier that was
-// left out shows. One cluster of blocks at a time, one launch at a time. A barrier that not all lanes reach
-// is reported and ends the process. The blocks of a cluster have dynamic shared memory of their own, but
-// static shared memory is one variable for all of them: kernels for clusters use the former only.
+// ended, then the next one does, so warps drift as far apart as the barriers let them, and the blocks of a
+// cluster too, and a barrier that was left out shows. One cluster of blocks at a time, one launch at a time.
+// A barrier that not all lanes reach is reported and ends the process. The blocks of a cluster have dynamic
+// shared memory of their own, but static shared memory is one variable for all of them: kernels for clusters
+// use the former only.
 //
 // Not covered: tensor cores and bulk copies but for those of hopper.h, other inline PTX, the memory model,
 // speed, the rounding of fast maths.
