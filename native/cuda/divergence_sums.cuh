@@ -79,15 +79,24 @@ struct AnyTransform {
   }
 };
 
-struct DivergenceScratch {
-  StatsScratch stats;
-  double values[kMaxWarps], firsts[kMaxWarps], weights[kMaxWarps];
+constexpr int kPairThreads = 256, kPairWarps = kPairThreads / 32;
+
+// In turns: each use ends with a barrier.
+union DivergenceScratch {
+  StatsScratchOf<kPairWarps> stats;
+  struct {
+    double values[kPairWarps], firsts[kPairWarps], weights[kPairWarps];
+  } sums;
+};
+
+struct BothStats {
+  LogitStats student, teacher;
 };
 
 template <class Transform>
-__device__ __forceinline__ void set_lse_of_both(DivergenceRow* row, const AnyRow& student,
-                                                const AnyRow& teacher, const Transform& of_student,
-                                                const Transform& of_teacher, StatsScratch* scratch) {
+__device__ __forceinline__ BothStats stats_under(const DivergenceRow& row, const AnyRow& student,
+                                                 const AnyRow& teacher, const Transform& of_student,
+                                                 const Transform& of_teacher, DivergenceScratch* scratch) {
   ThreadStats<false> own, others;
   const int64_t eights = student.count / kEight;
   for (int64_t k = threadIdx.x; k < eights; k += blockDim.x) {
@@ -102,16 +111,19 @@ __device__ __forceinline__ void set_lse_of_both(DivergenceRow* row, const AnyRow
     add_values<1>(x, i, of_student, &own);
     add_values<1>(y, i, of_teacher, &others);
   }
-  const LogitStats first = join_stats(own, of_student.scale, row->student.temperature, false, scratch);
-  const LogitStats second = join_stats(others, of_teacher.scale, row->teacher.temperature, false, scratch);
-  set_lse(row, softmax_lse(first), softmax_lse(second));
+  return {join_stats(own, of_student.scale, row.student.temperature, false, &scratch->stats),
+          join_stats(others, of_teacher.scale, row.teacher.temperature, false, &scratch->stats)};
 }
-__device__ __forceinline__ void set_lse_of_both(DivergenceRow* row, const AnyRow& student,
-                                                const AnyRow& teacher, StatsScratch* scratch) {
-  if (row->student.softcap == 0.f && row->teacher.softcap == 0.f)
-    return set_lse_of_both(row, student, teacher, transform_of<false>(row->student),
-                           transform_of<false>(row->teacher), scratch);
-  set_lse_of_both(row, student, teacher, AnyTransform(row->student), AnyTransform(row->teacher), scratch);
+// Of the two rows, or of the parts of them that a block has.
+__device__ __forceinline__ BothStats stats_of_both(const DivergenceRow& row, const AnyRow& student,
+                                                   const AnyRow& teacher, DivergenceScratch* scratch) {
+  if (row.student.softcap == 0.f && row.teacher.softcap == 0.f)
+    return stats_under(row, student, teacher, transform_of<false>(row.student),
+                       transform_of<false>(row.teacher), scratch);
+  return stats_under(row, student, teacher, AnyTransform(row.student), AnyTransform(row.teacher), scratch);
+}
+__device__ __forceinline__ void set_lse_of_both(DivergenceRow* row, const BothStats& of) {
+  set_lse(row, softmax_lse(of.student), softmax_lse(of.teacher));
 }
 
 // Eight terms are added up in f32, and what they give in f64: a small divergence keeps its digits however
@@ -143,8 +155,9 @@ __device__ __forceinline__ DivergenceSums block_sums(const DivergenceEntries<Flo
     const auto entry = divergence_entry<FloatMath>(at, student.one(i), teacher.one(i));
     add(divergence_terms<FloatMath, kKind>(at, entry));
   }
-  return {block_reduce(sums.value, scratch->values, Add()), block_reduce(sums.first, scratch->firsts, Add()),
-          block_reduce(sums.weight, scratch->weights, Add())};
+  return {block_reduce(sums.value, scratch->sums.values, Add()),
+          block_reduce(sums.first, scratch->sums.firsts, Add()),
+          block_reduce(sums.weight, scratch->sums.weights, Add())};
 }
 
 }  // namespace lapidary::cuda

@@ -7,6 +7,8 @@
 
 namespace lapidary::cuda {
 
+LAP_HD int64_t element_bytes(lap_dtype dtype) { return dtype == LAP_F32 ? 4 : 2; }
+
 template <lap_dtype kType>
 struct Element;
 

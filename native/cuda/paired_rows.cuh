@@ -72,7 +72,7 @@ struct AnyRowOut {
   // The elements before the first that lies on 16 bytes.
   __device__ __forceinline__ int64_t head(int64_t count) const {
     const int bytes = (16 - bytes_past(static_cast<const char*>(data))) % 16;
-    const int64_t elements = bytes / (dtype == LAP_F32 ? 4 : 2);
+    const int64_t elements = bytes / element_bytes(dtype);
     return elements < count ? elements : count;
   }
   // Every element the same.

@@ -36,20 +36,22 @@ inline cudaError_t shared_limits(SharedLimits* limits) {
   return error;
 }
 
-// The fewest blocks of which three fit on a multiprocessor, or two where three never do: one waits for its
-// row while another computes and a third writes. Short rows are better read twice, the second time from a
+// For `units` of `unit_bytes` (a multiple of 16) that are shared out whole, in `rows` rows that a block holds
+// beside each other. The fewest blocks of which three fit on a multiprocessor, or two where three never do:
+// one waits for its rows while another computes and a third writes. Short rows are better read again from a
 // cache.
-inline StagedPlan staged_plan(int64_t row_bytes, size_t fixed_bytes, const SharedLimits& limits) {
+inline StagedPlan staged_plan(int64_t units, int64_t unit_bytes, int rows, size_t fixed_bytes,
+                              const SharedLimits& limits) {
   constexpr int64_t kShort = 16 << 10;
-  if (row_bytes < kShort) return {};
+  if (units * unit_bytes < kShort) return {};
   const int most = limits.capability_major >= 9 ? kMostClusterBlocks : 1;
   for (const int together : {3, 2}) {
     int64_t room = limits.per_multiprocessor / together - limits.reserved_per_block;
     room = room < limits.per_block ? room : limits.per_block;
     for (int cluster = 1; cluster <= most; cluster *= 2) {
-      const int64_t words = (row_bytes + 15) / 16, each = (words + cluster - 1) / cluster;
-      // One word more than the elements fill, where they do not begin on 16 bytes.
-      const int64_t bytes = static_cast<int64_t>(fixed_bytes) + (each + 1) * 16;
+      // One word more for each row than its elements fill, where they do not begin on 16 bytes.
+      const int64_t each = (units + cluster - 1) / cluster;
+      const int64_t bytes = static_cast<int64_t>(fixed_bytes) + each * unit_bytes + rows * 16;
       if (bytes <= room) return {static_cast<unsigned>(cluster), static_cast<size_t>(bytes)};
     }
   }

@@ -133,8 +133,8 @@ cudaError_t token_logprobs_with_gradient_staged(const lap_token_logprobs_with_gr
   SharedLimits limits;
   const cudaError_t error = shared_limits(&limits);
   if (error != cudaSuccess) return error;
-  const int64_t row_bytes = args.vocab * (args.dtype == LAP_F32 ? 4 : 2);
-  const StagedPlan plan = staged_plan(row_bytes, kStagingBytes, limits);
+  const int64_t row_bytes = args.vocab * element_bytes(args.dtype);
+  const StagedPlan plan = staged_plan((row_bytes + 15) / 16, 16, 1, kStagingBytes, limits);
   if (plan.cluster == 0) return cudaSuccess;
   return with_type(args.dtype, [&](auto type) {
     return with_flag(args.transform.softcap != 0, [&](auto is_capped) {

@@ -17,8 +17,8 @@ typedef enum lap_divergence_kind LAP_INT_ENUM {
 
 /* Entries of -inf have probability 0 and add 0 where they are the weight; KL(t||s) is +inf where t > 0 and
  * s = 0, and the reverse likewise. A row that holds NaN or +inf, or nothing but -inf, gives NaN. Small
- * divergences keep their relative accuracy where both rows have the same transform; equal rows of one type
- * give exactly 0. */
+ * divergences keep their relative accuracy where both rows have the same transform (with a softcap above 1e-7
+ * nats); equal rows of one type give exactly 0. */
 typedef struct lap_divergence_args {
   size_t struct_size;
   lap_divergence_kind kind;
