@@ -128,6 +128,7 @@ def cases():
         for shape in ((3, 5, 7), (33, 130, 40), (130, 264, 64)):
             yield "linear", linear, (dtype, *shape)
     yield "token, a whole row", token, (lap.BF16, 3, 152063)
+    yield "divergence, whole rows", divergence, (lap.BF16, 3, 152063)
     for tokens, sequences in ((1, 2), (700, 4), (20000, 6)):
         yield "policy", policy, (tokens, sequences)
 
