@@ -148,6 +148,17 @@ export {
   type WeightedTokenLogprobsInput,
 } from './kernels/token-logprobs.ts';
 export type { CopyOptions } from './kernels/transfer.ts';
+export {
+  type MergedLogprobs,
+  mergeVocabShards,
+  type VocabShard,
+  type VocabShardGradient,
+  type VocabShardOptions,
+  vocabShardBackward,
+  vocabShardBackwardSync,
+  vocabShardStats,
+  vocabShardStatsSync,
+} from './kernels/vocab-shard.ts';
 export { labelReport } from './label/label-report.ts';
 export { labelRollouts } from './label/label-rollouts.ts';
 export { groupBaselines, labelStream } from './label/label-stream.ts';

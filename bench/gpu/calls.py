@@ -86,6 +86,31 @@ def token_with_gradient(machine, x, targets, weights=None, transform=PLAIN, out=
     return {**rows, "dlogits": out}
 
 
+def vocab_shard_stats(machine, x, targets, begin, transform=PLAIN):
+    stats = machine.poisoned(x.shape[0], 5, dtype=torch.float64)
+    fields = {**token_fields(x, targets, transform), "begin": begin, "want_entropy": 1}
+    machine.cuda.call("vocab_shard_stats", lap.VocabShardStats(**fields, stats=pointer(stats)))
+    return stats
+
+
+def vocab_shard_merge(machine, stats):
+    """`stats`: [shards, T, 5]."""
+    shards, rows, _ = stats.shape
+    out = row_outputs(machine, rows, ("logp", "lse", "lse_low", "entropy"))
+    args = lap.VocabShardMerge(shards=shards, rows=rows, stats=pointer(stats), **pointers(out))
+    machine.cuda.call("vocab_shard_merge", args)
+    return out
+
+
+def vocab_shard_backward(machine, x, targets, begin, merged, dlogp, dentropy, transform=PLAIN, out=None):
+    """`out`: x itself for in place; else poisoned memory."""
+    out = machine.poisoned(*x.shape, dtype=x.dtype) if out is None else out
+    given = pointers({**merged, "dlogp": dlogp, "dentropy": dentropy, "dlogits": out})
+    fields = {**token_fields(x, targets, transform), "begin": begin, "dlogits_stride": out.stride(0)}
+    machine.cuda.call("vocab_shard_backward", lap.VocabShardBackward(**fields, **given))
+    return out
+
+
 def divergence_fields(kind, beta, student, teacher, transforms, mask):
     return {
         **{"kind": kind, "beta": beta, "rows": student.shape[0], "vocab": student.shape[1]},

@@ -6,6 +6,7 @@ import calls
 import inputs
 import reference
 from calls import PLAIN, Transform
+from check_vocab_shard import check_vocab_shards
 from harness import NAMES
 
 
@@ -211,5 +212,6 @@ def check_token(checks, machine, quick):
     checks.run("token, masks", check_masked, checks, machine, quick)
     checks.run("token, repeatable", check_repeatable, checks, machine, quick)
     checks.run("token, placement", check_placement, checks, machine, quick)
+    checks.run("token, vocabulary shards", check_vocab_shards, checks, machine, quick, check_rows)
     checks.run("token, target shape", check_target_shape, checks, machine, quick)
     checks.run("token, past 2^31", check_large, checks, machine, quick)

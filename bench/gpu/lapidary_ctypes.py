@@ -5,7 +5,7 @@ from ctypes import byref, c_char_p, c_int32, c_int64, c_size_t, c_void_p
 
 import lapidary_structs as lap
 
-ABI_VERSION = 1
+ABI_VERSION = 2
 
 
 class MissingSymbol(Exception):

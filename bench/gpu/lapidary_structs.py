@@ -92,6 +92,32 @@ class TokenLogprobsWithGradient(Struct):
     ]
 
 
+class VocabStats(Struct):
+    _fields_ = [(name, c_double) for name in ("max", "sum", "weighted", "target", "held")]
+
+
+_SHARD = [*_TOKENS[:6], ("begin", c_int64), *_TOKENS[6:8]]
+
+
+class VocabShardStats(Struct):
+    _fields_ = [*_SHARD, ("want_entropy", c_int32), ("transform", LogitTransform), ("stats", c_void_p)]
+
+
+class VocabShardMerge(Struct):
+    _fields_ = [
+        *(("struct_size", c_size_t), ("shards", c_int64), ("rows", c_int64)),
+        *((name, c_void_p) for name in ("stats", "logp", "lse", "lse_low", "entropy")),
+    ]
+
+
+class VocabShardBackward(Struct):
+    _fields_ = [
+        *(*_SHARD, ("transform", LogitTransform)),
+        *((name, c_void_p) for name in ("logp", "lse", "lse_low", "dlogp", "dlogits")),
+        *(("dlogits_stride", c_int64), ("entropy", c_void_p), ("dentropy", c_void_p)),
+    ]
+
+
 _DIVERGENCE = [
     ("struct_size", c_size_t),
     ("kind", c_int32),
@@ -206,6 +232,10 @@ STRUCTS = {
     "lap_token_logprobs_args": TokenLogprobs,
     "lap_token_logprobs_backward_args": TokenLogprobsBackward,
     "lap_token_logprobs_with_gradient_args": TokenLogprobsWithGradient,
+    "lap_vocab_stats": VocabStats,
+    "lap_vocab_shard_stats_args": VocabShardStats,
+    "lap_vocab_shard_merge_args": VocabShardMerge,
+    "lap_vocab_shard_backward_args": VocabShardBackward,
     "lap_divergence_args": Divergence,
     "lap_divergence_with_gradient_args": DivergenceWithGradient,
     "lap_linear_logprobs_args": LinearLogprobs,

@@ -70,6 +70,19 @@ def token(device, dtype, rows, vocab):
     device.cuda.call("token_logprobs_with_gradient", args)
 
 
+def vocab_shard(device, dtype, rows, vocab):
+    shard = {"logits": device.elements(dtype, rows * vocab), "dtype": dtype, "rows": rows, "vocab": vocab}
+    shard |= {"row_stride": vocab, "begin": 0, "targets": device.targets(rows, vocab), "ignore_index": -100}
+    shard |= {"transform": plain()}
+    stats = device.memory(40 * rows)
+    device.cuda.call("vocab_shard_stats", lap.VocabShardStats(**shard, want_entropy=1, stats=stats))
+    columns = {name: device.memory(4 * rows) for name in ("logp", "lse", "lse_low", "entropy")}
+    device.cuda.call("vocab_shard_merge", lap.VocabShardMerge(shards=1, rows=rows, stats=stats, **columns))
+    gradient = {"dlogp": device.floats(rows), "dentropy": device.floats(rows), "dlogits": shard["logits"]}
+    args = lap.VocabShardBackward(**shard, **columns, **gradient, dlogits_stride=vocab)
+    device.cuda.call("vocab_shard_backward", args)
+
+
 def divergence(device, dtype, rows, vocab):
     for kind in (lap.FORWARD_KL, lap.REVERSE_KL, lap.JSD):
         fields = {"kind": kind, "beta": 0.5, "rows": rows, "vocab": vocab, "value": device.memory(4 * rows)}
@@ -125,6 +138,7 @@ def cases():
         for rows, vocab in ((3, 5), (4, 1031), (5, 4096)):
             yield "token", token, (dtype, rows, vocab)
         yield "divergence", divergence, (dtype, 3, 1031)
+        yield "vocabulary shard", vocab_shard, (dtype, 3, 1031)
         for shape in ((3, 5, 7), (33, 130, 40), (130, 264, 64)):
             yield "linear", linear, (dtype, *shape)
     yield "token, a whole row", token, (lap.BF16, 3, 152063)

@@ -63,7 +63,8 @@ export function transform({ temperature = 1, softcap }: LogprobOptions, rows: nu
   };
 }
 
-function logprobOptions(options: LogprobOptions, rows: number): NativeArguments {
+/** The options of a log-prob operation, over `rows` rows. */
+export function logprobOptions(options: LogprobOptions, rows: number): NativeArguments {
   return {
     ...transform(options, rows),
     ignoreIndex: checkInteger('ignoreIndex', options.ignoreIndex ?? -100, -(2 ** 31), -1),

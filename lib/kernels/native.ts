@@ -10,7 +10,7 @@ import type { NativeAddon, NativeArguments, NativeCall } from './native-addon.ts
 export type * from './native-addon.ts';
 
 /** LAP_ABI_VERSION of native/include/lapidary/base.h, which the calls of this package are written for. */
-const ABI_VERSION = 1;
+const ABI_VERSION = 2;
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..', '..');
 let loaded: NativeAddon | undefined;
 

@@ -42,7 +42,11 @@ export interface LogprobsWithGradient extends Omit<Logprobs, 'top1'> {
   dlogits: Tensor<FloatDType>;
 }
 
-function input({ logits, targets, vocab }: TokenLogprobsInput, { stream }: LogprobOptions): NativeArguments {
+/** Rows of logits and their targets, checked. */
+export function tokenInput(
+  { logits, targets, vocab }: TokenLogprobsInput,
+  { stream }: LogprobOptions,
+): NativeArguments {
   checkTensor('logits', logits, FLOAT_DTYPES, [null, null]);
   const [rows, rowStride] = logits.shape as [number, number];
   checkTensor('targets', targets, ['i32'], [rows]);
@@ -53,7 +57,11 @@ function input({ logits, targets, vocab }: TokenLogprobsInput, { stream }: Logpr
   };
 }
 
-function gradientPlace(args: NativeArguments, given: TokenLogprobsInput & GradientPlace): Tensor<FloatDType> {
+/** The gradient's place: the caller's where given, else new. */
+export function gradientPlace(
+  args: NativeArguments,
+  given: TokenLogprobsInput & GradientPlace,
+): Tensor<FloatDType> {
   const { dtype, shape } = given.logits;
   const dlogits = given.dlogits ?? allocFor(args, dtype, shape);
   return checkTensor('dlogits', dlogits, [dtype], shape);
@@ -63,7 +71,7 @@ function prepareBackward(
   given: TokenLogprobsGradient,
   options: LogprobOptions,
 ): [NativeArguments, Tensor<FloatDType>] {
-  const args = backwardCall(input(given, options), given, options);
+  const args = backwardCall(tokenInput(given, options), given, options);
   const entropy = entropyColumns(given, args.rows as number);
   const dlogits = gradientPlace(args, given);
   return [{ ...args, ...entropy, dlogits: dlogits.memory, dlogitsStride: dlogits.shape[1] }, dlogits];
@@ -82,7 +90,7 @@ function prepareWithGradient(
     'signal',
     'stream',
   ]);
-  const [args, { logp, lse, entropy }] = forwardCall(input(given, options), options);
+  const [args, { logp, lse, entropy }] = forwardCall(tokenInput(given, options), options);
   const dlogits = gradientPlace(args, given);
   const { rowWeights } = given;
   const weights =
@@ -105,14 +113,14 @@ export async function tokenLogprobs(
   given: TokenLogprobsInput,
   options: LogprobForwardOptions & { signal?: AbortSignal } = {},
 ): Promise<Logprobs> {
-  const [args, results] = forwardCall(input(given, options), options);
+  const [args, results] = forwardCall(tokenInput(given, options), options);
   await callAsync(addon().tokenLogprobs, args, options.signal);
   return results;
 }
 
 /** {@link tokenLogprobs} on the calling thread. */
 export function tokenLogprobsSync(given: TokenLogprobsInput, options: LogprobForwardOptions = {}): Logprobs {
-  const [args, results] = forwardCall(input(given, options), options);
+  const [args, results] = forwardCall(tokenInput(given, options), options);
   callSync(addon().tokenLogprobs, args);
   return results;
 }

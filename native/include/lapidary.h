@@ -20,5 +20,6 @@
 #include "lapidary/linear_logprobs.h"
 #include "lapidary/policy_loss.h"
 #include "lapidary/token_logprobs.h"
+#include "lapidary/vocab_shard.h"
 
 #endif /* LAPIDARY_H_ */

@@ -87,6 +87,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("inspect", Napi::Function::New(env, inspect));
   exports.Set("abiVersion", Napi::Number::New(env, lap_abi_version()));
   export_token_logprobs(env, exports);
+  export_vocab_shard(env, exports);
   export_divergence(env, exports);
   export_linear_logprobs(env, exports);
   export_policy_loss(env, exports);

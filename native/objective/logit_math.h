@@ -83,13 +83,19 @@ LAP_HD double finer_lse(float lse, float logp, double target) {
   return by_target ? target - static_cast<double>(logp) : lse;
 }
 
-// The gradient of slope * logp + entropy_slope * entropy, whose target has the scaled logit `target`.
-LAP_HD LogitGradient logit_gradient(const LogitRow& row, float lse, float logp, double target, float dlogp,
-                                    float dentropy, float entropy) {
-  const double value = finer_lse(lse, logp, target) * row.temperature;
+// The gradient of slope * logp + entropy_slope * entropy.
+LAP_HD LogitGradient logit_gradient(const LogitRow& row, double lse, float dlogp, float dentropy,
+                                    float entropy) {
+  const double value = lse * row.temperature;
   const float high = static_cast<float>(value);
   const double slope = dlogp + static_cast<double>(dentropy) * entropy;
   return {high, static_cast<float>(value - high), static_cast<float>(slope), dentropy};
+}
+
+// The same, where the target has the scaled logit `target`.
+LAP_HD LogitGradient logit_gradient(const LogitRow& row, float lse, float logp, double target, float dlogp,
+                                    float dentropy, float entropy) {
+  return logit_gradient(row, finer_lse(lse, logp, target), dlogp, dentropy, entropy);
 }
 
 // The same gradient at the target itself: d logp / dz = 1 - p comes from logp, without cancellation.

@@ -10,7 +10,7 @@ import { DEVICE } from './object.ts';
 type AnyFunction = (...args: unknown[]) => unknown;
 
 /** Names of functions that take and give tensors. */
-const CALLS = /^(tokenLogprobs|linearLogprobs|linearPolicyLoss|policyLoss|divergence)/;
+const CALLS = /^(tokenLogprobs|vocabShard|linearLogprobs|linearPolicyLoss|policyLoss|divergence)/;
 
 function isPlain(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;

@@ -88,6 +88,19 @@ export const VALID: Record<KernelCall, () => NativeArguments> = {
     ...{ ...ROWS, rowStride: 5, dlogitsStride: 5, logits: logits(), targets: Int32Array.of(1, 4) },
     ...{ rowWeights: f32(1, -2), ...forwardOutputs(), dlogits: new Float32Array(10) },
   }),
+  vocabShardStats: () => ({
+    ...{ ...ROWS, rowStride: 5, begin: 3, logits: logits(), targets: Int32Array.of(4, 1) },
+    ...{ wantEntropy: true, stats: new Float64Array(10) },
+  }),
+  vocabShardMerge: () => ({
+    ...{ shards: 2, rows: 2, ...forwardOutputs(), lseLow: new Float32Array(2) },
+    stats: Float64Array.of(1, 2, -0.5, 0.5, 1, 0, 1, 0, 0, 0, 0.2, 1.5, -0.1, 0, 0, 1, 2, -1, 0.3, 1),
+  }),
+  vocabShardBackward: () => ({
+    ...{ ...ROWS, rowStride: 5, dlogitsStride: 5, begin: 3, logits: logits() },
+    ...{ targets: Int32Array.of(4, 1), ...gradientInputs(), lseLow: f32(1e-8, -1e-8) },
+    dlogits: new Float32Array(10),
+  }),
   linearLogprobs: () => ({
     ...{ ...headArguments(), ...forwardOutputs(), top1: new Int32Array(2) },
     ...{ kept: new Float32Array(KEPT), keptCount: KEPT },
@@ -115,6 +128,9 @@ const OUTPUTS: Record<KernelCall, readonly string[]> = {
   tokenLogprobs: ['logp', 'lse', 'entropy'],
   tokenLogprobsBackward: ['dlogits'],
   tokenLogprobsWithGradient: ['logp', 'lse', 'entropy', 'dlogits'],
+  vocabShardStats: ['stats'],
+  vocabShardMerge: ['logp', 'lse', 'entropy', 'lseLow'],
+  vocabShardBackward: ['dlogits'],
   linearLogprobs: ['logp', 'lse', 'entropy', 'top1', 'kept'],
   linearLogprobsBackward: ['dhidden', 'dweight'],
   divergence: ['value'],

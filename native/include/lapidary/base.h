@@ -24,7 +24,7 @@ extern "C" {
 
 /* Version of this ABI: raised by every change that a caller compiled against older headers would not survive.
  * Compare it with LAP_ABI_VERSION of the headers before any other call. */
-#define LAP_ABI_VERSION 1
+#define LAP_ABI_VERSION 2
 LAP_API int32_t lap_abi_version(void);
 
 typedef enum lap_status LAP_INT_ENUM {

@@ -18,6 +18,7 @@
 #include "lapidary/linear_logprobs.h"
 #include "lapidary/policy_loss.h"
 #include "lapidary/token_logprobs.h"
+#include "lapidary/vocab_shard.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -120,6 +121,13 @@ LAP_API lap_status lap_cuda_token_logprobs_backward(lap_cuda_context* ctx,
                                                     const lap_token_logprobs_backward_args* args);
 LAP_API lap_status lap_cuda_token_logprobs_with_gradient(lap_cuda_context* ctx,
                                                          const lap_token_logprobs_with_gradient_args* args);
+
+/* Stats lie on the device. A target below 0 that is not ignore_index, or that the shards do not hold exactly
+ * once, gives NaN in all its floats. */
+LAP_API lap_status lap_cuda_vocab_shard_stats(lap_cuda_context* ctx, const lap_vocab_shard_stats_args* args);
+LAP_API lap_status lap_cuda_vocab_shard_merge(lap_cuda_context* ctx, const lap_vocab_shard_merge_args* args);
+LAP_API lap_status lap_cuda_vocab_shard_backward(lap_cuda_context* ctx,
+                                                 const lap_vocab_shard_backward_args* args);
 
 LAP_API lap_status lap_cuda_divergence(lap_cuda_context* ctx, const lap_divergence_args* args);
 LAP_API lap_status lap_cuda_divergence_with_gradient(lap_cuda_context* ctx,
