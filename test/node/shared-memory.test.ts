@@ -59,7 +59,7 @@ describe.each(CALLS)('shared memory of %s', (call) => {
     for (const name of names) args[name] = shared(args[name] as View);
     const jobs = Array.from({ length: 20 }, () => runAsync(call, VALID[call]()));
     const job = runAsync(call, args);
-    for (const name of names) (args[name] as View).fill(2 ** 30);
+    for (const name of names) (args[name] as View).fill(-(2 ** 30));
     await Promise.all([...jobs, job]);
     expect(outputsOf(call, args)).toEqual(expectedOutputs(call));
     if (names.length > 0) {
