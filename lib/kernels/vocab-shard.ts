@@ -23,7 +23,7 @@ export interface VocabShard extends TokenLogprobsInput {
 }
 
 export interface VocabShardOptions extends LogprobOptions {
-  /** Whether the merge is to give the entropy. */
+  /** Whether the merge is to give the entropy; it is NaN where the stats of a shard were made without. */
   entropy?: boolean;
 }
 

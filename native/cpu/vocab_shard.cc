@@ -31,10 +31,13 @@ lap_vocab_stats stats_of(const Implementation& cpu, const lap_vocab_shard_stats_
   const LogitRow row = row_of(args, t);
   const bool want_entropy = args.want_entropy != 0;
   const int64_t column = column_of(args, t);
-  if (column < 0) return vocab_stats(cpu.logit_stats(row, 0, args.vocab, want_entropy), false, 0);
+  if (column < 0) {
+    const LogitStats all = cpu.logit_stats(row, 0, args.vocab, want_entropy);
+    return vocab_stats(all, want_entropy, false, 0);
+  }
   LogitStats others = cpu.logit_stats(row, 0, column, want_entropy);
   merge(&others, cpu.logit_stats(row, column + 1, args.vocab, want_entropy));
-  return vocab_stats(others, true, scaled(row, column));
+  return vocab_stats(others, want_entropy, true, scaled(row, column));
 }
 
 }  // namespace

@@ -34,7 +34,7 @@ __global__ void __launch_bounds__(kMostThreads, 2) shard_stats_kernel(const lap_
       const LogitStats others =
           block_stats<kType, kCapped, kWeighted, true>(row, args.vocab, column, false, &scratch);
       const double z = column < 0 ? 0 : capped(row, E::load(data[column])) / row.temperature;
-      stats = vocab_stats(others, column >= 0, z);
+      stats = vocab_stats(others, kWeighted, column >= 0, z);
     }
     if (threadIdx.x == 0) args.stats[t] = stats;
   }

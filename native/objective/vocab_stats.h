@@ -7,8 +7,10 @@
 
 namespace lapidary {
 
-LAP_HD lap_vocab_stats vocab_stats(const LogitStats& others, bool is_held, double target) {
-  return {others.max, others.sum, others.weighted, is_held ? target : 0, is_held ? 1. : 0.};
+// Without the weighted sum an entropy that somebody asks the merge for is NaN, and not a wrong number.
+LAP_HD lap_vocab_stats vocab_stats(const LogitStats& others, bool is_weighted, bool is_held, double target) {
+  const double weighted = is_weighted ? others.weighted : static_cast<double>(nanf(""));
+  return {others.max, others.sum, weighted, is_held ? target : 0, is_held ? 1. : 0.};
 }
 LAP_HD lap_vocab_stats ignored_vocab_stats() { return {-HUGE_VAL, 0, 0, 0, -1}; }
 

@@ -150,6 +150,15 @@ describe.each(VARIANTS)(
       expectSameBits('entropy', result.entropy!.data, alone.entropy!.data);
     });
 
+    it('that were not asked for the entropy make it NaN, and nothing else', () => {
+      use(implementation);
+      const whole = matrix(dtype, 1, 20, (_, v) => v / 3);
+      const stats = shardsOf(whole, [7], [10]).map((shard) => vocabShardStatsSync(shard));
+      const { logp, lse, lseLow, entropy } = mergeVocabShards(stats, { entropy: true });
+      expect(Number.isNaN(entropy!.data[0])).toBe(true);
+      expect([logp, lse, lseLow].every((column) => Number.isFinite(column.data[0]))).toBe(true);
+    });
+
     it('may hold nothing but -inf; a NaN in one of them is a NaN in its row alone', () => {
       use(implementation);
       const whole = matrix(dtype, 2, 40, (t, v) =>

@@ -16,7 +16,7 @@ extern "C" {
 typedef struct lap_vocab_stats {
   double max;      /* of z over the shard's entries without the target; -inf where there are none */
   double sum;      /* sum exp(z - max) */
-  double weighted; /* sum exp(z - max) (z - max); 0 where the entropy is not wanted */
+  double weighted; /* sum exp(z - max) (z - max); NaN where the entropy is not wanted */
   double target;   /* z of the target where this shard holds it, else 0 */
   double held;     /* 1 where it does, 0 where another shard does, -1 on ignored rows */
 } lap_vocab_stats;
