@@ -2,6 +2,7 @@
 // and UndefinedBehaviorSanitizer. Without arguments Vitest runs the tests of the kernels, of the boundary and of
 // the policy, less the slow training runs; `npm run test:asan -- --all` runs all of it, and other arguments go to
 // Vitest as they are.
+import os from 'node:os';
 import path from 'node:path';
 import { build, run, runtimes } from './sanitizer.mjs';
 
@@ -23,7 +24,8 @@ const options = {
   LSAN_OPTIONS: `suppressions=${path.resolve('test/sanitizers/lsan.supp')}:print_suppressions=0`,
   UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
 };
-run('ctest', ['--test-dir', folder, '--output-on-failure'], options);
+const parallel = ['--parallel', String(os.availableParallelism())];
+run('ctest', ['--test-dir', folder, '--output-on-failure', ...parallel], options);
 // The command line that some tests start is the compiled one.
 run('npm', ['run', '--silent', 'build']);
 // Threads: the workers of a pool of forks are killed before leaks are looked for.

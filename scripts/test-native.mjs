@@ -9,5 +9,6 @@ function run(command, args) {
 }
 
 run('cmake', ['-S', '.', '-B', 'build/native', '-DCMAKE_BUILD_TYPE=Release', '-DLAPIDARY_CUDA=OFF']);
-run('cmake', ['--build', 'build/native', '--parallel', String(os.availableParallelism())]);
-run('ctest', ['--test-dir', 'build/native', '--output-on-failure']);
+const parallel = ['--parallel', String(os.availableParallelism())];
+run('cmake', ['--build', 'build/native', ...parallel]);
+run('ctest', ['--test-dir', 'build/native', '--output-on-failure', ...parallel]);
