@@ -57,21 +57,19 @@ export function tokenInput(
   };
 }
 
-/** The gradient's place: the caller's where given, else new. */
-export function gradientPlace(
-  args: NativeArguments,
-  given: TokenLogprobsInput & GradientPlace,
-): Tensor<FloatDType> {
+function gradientPlace(args: NativeArguments, given: TokenLogprobsInput & GradientPlace): Tensor<FloatDType> {
   const { dtype, shape } = given.logits;
   const dlogits = given.dlogits ?? allocFor(args, dtype, shape);
   return checkTensor('dlogits', dlogits, [dtype], shape);
 }
 
-function prepareBackward(
+/** Arguments of a backward over `input`, and where its gradient will be. */
+export function prepareBackward(
+  input: NativeArguments,
   given: TokenLogprobsGradient,
   options: LogprobOptions,
 ): [NativeArguments, Tensor<FloatDType>] {
-  const args = backwardCall(tokenInput(given, options), given, options);
+  const args = backwardCall(input, given, options);
   const entropy = entropyColumns(given, args.rows as number);
   const dlogits = gradientPlace(args, given);
   return [{ ...args, ...entropy, dlogits: dlogits.memory, dlogitsStride: dlogits.shape[1] }, dlogits];
@@ -134,7 +132,7 @@ export async function tokenLogprobsBackward(
   given: TokenLogprobsGradient,
   options: LogprobOptions & { signal?: AbortSignal } = {},
 ): Promise<Tensor<FloatDType>> {
-  const [args, dlogits] = prepareBackward(given, options);
+  const [args, dlogits] = prepareBackward(tokenInput(given, options), given, options);
   await callAsync(addon().tokenLogprobsBackward, args, options.signal);
   return dlogits;
 }
@@ -144,7 +142,7 @@ export function tokenLogprobsBackwardSync(
   given: TokenLogprobsGradient,
   options: LogprobOptions = {},
 ): Tensor<FloatDType> {
-  const [args, dlogits] = prepareBackward(given, options);
+  const [args, dlogits] = prepareBackward(tokenInput(given, options), given, options);
   callSync(addon().tokenLogprobsBackward, args);
   return dlogits;
 }

@@ -1,16 +1,9 @@
 import { fail } from './argument.ts';
 import { checkInteger, checkKeys, checkTensor } from './check.ts';
-import {
-  backwardCall,
-  type EntropyColumns,
-  entropyColumns,
-  type LogprobColumns,
-  type LogprobOptions,
-  logprobOptions,
-} from './logprobs.ts';
+import { type EntropyColumns, type LogprobColumns, type LogprobOptions, logprobOptions } from './logprobs.ts';
 import { addon, callAsync, callSync, type NativeArguments } from './native.ts';
 import { type FloatDType, Tensor } from './tensor.ts';
-import { gradientPlace, type TokenLogprobsInput, tokenInput } from './token-logprobs.ts';
+import { prepareBackward as prepareGradient, type TokenLogprobsInput, tokenInput } from './token-logprobs.ts';
 
 /** One rank's columns of the logits. */
 export interface VocabShard extends TokenLogprobsInput {
@@ -62,14 +55,9 @@ function prepareBackward(
   given: VocabShardGradient,
   options: LogprobOptions,
 ): [NativeArguments, Tensor<FloatDType>] {
-  const args = backwardCall(shardInput(given, options), given, options);
-  const rows = args.rows as number;
-  const columns = {
-    ...entropyColumns(given, rows),
-    lseLow: checkTensor('lseLow', given.lseLow, ['f32'], [rows]).memory,
-  };
-  const dlogits = gradientPlace(args, given);
-  return [{ ...args, ...columns, dlogits: dlogits.memory, dlogitsStride: dlogits.shape[1] }, dlogits];
+  const [args, dlogits] = prepareGradient(shardInput(given, options), given, options);
+  const { memory } = checkTensor('lseLow', given.lseLow, ['f32'], [args.rows as number]);
+  return [{ ...args, lseLow: memory }, dlogits];
 }
 
 /**

@@ -7,8 +7,7 @@
 #include <cstring>
 
 #include "cpu/carver.h"
-#include "cpu/element.h"
-#include "objective/logit_math.h"
+#include "cpu/logit_rows.h"
 
 namespace lapidary {
 namespace {
@@ -37,28 +36,11 @@ int32_t top_of(const LogitRow& row, int64_t vocab, int64_t target, const LogitSt
   return own == best ? std::min(index, static_cast<int32_t>(target)) : index;
 }
 
-LogitStats stats_without(const Implementation& cpu, const LogitRow& row, int64_t vocab, int64_t target,
-                         bool want_entropy) {
-  LogitStats others = cpu.logit_stats(row, 0, target, want_entropy);
-  merge(&others, cpu.logit_stats(row, target + 1, vocab, want_entropy));
-  return others;
-}
-
 template <class Args>
 void put_result(const Args& args, int64_t t, const RowResult& result) {
   args.logp[t] = result.logp;
   args.lse[t] = result.lse;
   if (args.entropy != nullptr) args.entropy[t] = result.entropy;
-}
-
-template <class Args>
-LogitRow row_of(const Args& args, int64_t t) {
-  const char* base = static_cast<const char*>(args.logits);
-  return logit_row(base + t * args.row_stride * element_size(args.dtype), args.dtype, args.transform, t);
-}
-
-double scaled_target(const LogitRow& row, int64_t target) {
-  return capped(row, load_element(row.data, row.dtype, target)) / row.temperature;
 }
 
 RowResult forward_row(const Implementation& cpu, const LogitRow& row, int64_t vocab, int64_t target,

@@ -4,40 +4,22 @@
 
 #include <cstring>
 
-#include "cpu/element.h"
+#include "cpu/logit_rows.h"
 #include "objective/vocab_stats.h"
 
 namespace lapidary {
 namespace {
 
-template <class Args>
-LogitRow row_of(const Args& args, int64_t t) {
-  const char* base = static_cast<const char*>(args.logits);
-  return logit_row(base + t * args.row_stride * element_size(args.dtype), args.dtype, args.transform, t);
-}
-
-// The target's column here, or -1 where another shard has it.
-template <class Args>
-int64_t column_of(const Args& args, int64_t t) {
-  const int64_t column = args.targets[t] - args.begin;
-  return column >= 0 && column < args.vocab ? column : -1;
-}
-
-double scaled(const LogitRow& row, int64_t column) {
-  return capped(row, load_element(row.data, row.dtype, column)) / row.temperature;
-}
-
 lap_vocab_stats stats_of(const Implementation& cpu, const lap_vocab_shard_stats_args& args, int64_t t) {
   const LogitRow row = row_of(args, t);
   const bool want_entropy = args.want_entropy != 0;
-  const int64_t column = column_of(args, t);
+  const int64_t column = column_of(args, args.targets[t]);
   if (column < 0) {
     const LogitStats all = cpu.logit_stats(row, 0, args.vocab, want_entropy);
     return vocab_stats(all, want_entropy, false, 0);
   }
-  LogitStats others = cpu.logit_stats(row, 0, column, want_entropy);
-  merge(&others, cpu.logit_stats(row, column + 1, args.vocab, want_entropy));
-  return vocab_stats(others, want_entropy, true, scaled(row, column));
+  const LogitStats others = stats_without(cpu, row, args.vocab, column, want_entropy);
+  return vocab_stats(others, want_entropy, true, scaled_target(row, column));
 }
 
 }  // namespace
@@ -70,7 +52,7 @@ Status vocab_shard_backward(ThreadPool& pool, const Implementation& cpu,
       return;
     }
     const LogitRow row = row_of(args, t);
-    const int64_t column = column_of(args, t);
+    const int64_t column = column_of(args, args.targets[t]);
     const float entropy = h == 0.f ? 0.f : args.entropy[t];
     // Read before the row is overwritten: dlogits may be the logits' own buffer.
     const float logit = column < 0 ? 0.f : load_element(row.data, row.dtype, column);

@@ -11,7 +11,6 @@
 #include "cuda/divergence_staged.h"
 
 #include "cuda/divergence_pair.cuh"
-#include "cuda/row_launch.cuh"
 #include "cuda/staged_launch.h"
 #include "cuda/staged_row.cuh"
 
@@ -32,24 +31,30 @@ struct PairStaging {
 };
 constexpr size_t kPairStagingBytes = (sizeof(PairStaging) + 15) / 16 * 16;
 
-// A block's part of a row, in whole groups of eight, and the copy of it that is under way.
+// A block's part of both rows, in whole groups of eight of which it has at most `each`.
+struct PairPart {
+  int64_t each, begin, count;
+};
+__device__ __forceinline__ PairPart part_of(int64_t vocab) {
+  const int64_t size = cluster_size(), each = ((vocab + kEight - 1) / kEight + size - 1) / size * kEight;
+  const int64_t place = cluster_rank() * each, begin = place < vocab ? place : vocab;
+  return {each, begin, each < vocab - begin ? each : vocab - begin};
+}
+
+// The copy of it is then under way.
 template <lap_dtype kType>
-__device__ __forceinline__ AnyRow begin_part_of(const AnyRow& row, unsigned rank, unsigned size, uint4* words,
+__device__ __forceinline__ AnyRow begin_part_of(const AnyRow& row, const PairPart& part, uint4* words,
                                                 Arrival* arrival) {
-  using Storage = typename Element<kType>::Storage;
-  const int64_t each = ((row.count + kEight - 1) / kEight + size - 1) / size * kEight;
-  const int64_t begin = rank * each < row.count ? rank * each : row.count;
-  const int64_t rest = row.count - begin;
-  const auto* data = static_cast<const Storage*>(row.data);
-  const RowSlice<kType> slice{begin, rest < each ? rest : each, bytes_past(data), words};
+  const auto* data = static_cast<const typename Element<kType>::Storage*>(row.data);
+  const RowSlice<kType> slice{part.begin, part.count, bytes_past(data), words};
   begin_copy<kType>(data, row.count, slice, arrival);
   return {slice.elements(), kType, slice.count};
 }
-__device__ __forceinline__ AnyRow begin_part(const AnyRow& row, unsigned rank, unsigned size, uint4* words,
+__device__ __forceinline__ AnyRow begin_part(const AnyRow& row, const PairPart& part, uint4* words,
                                              Arrival* arrival) {
-  if (row.dtype == LAP_BF16) return begin_part_of<LAP_BF16>(row, rank, size, words, arrival);
-  if (row.dtype == LAP_F16) return begin_part_of<LAP_F16>(row, rank, size, words, arrival);
-  return begin_part_of<LAP_F32>(row, rank, size, words, arrival);
+  if (row.dtype == LAP_BF16) return begin_part_of<LAP_BF16>(row, part, words, arrival);
+  if (row.dtype == LAP_F16) return begin_part_of<LAP_F16>(row, part, words, arrival);
+  return begin_part_of<LAP_F32>(row, part, words, arrival);
 }
 
 // Of the whole rows, from every block's part of them, in the order of ranks.
@@ -86,27 +91,24 @@ __device__ __forceinline__ double staged_pair(const Args& args, int64_t t, unsig
   const unsigned rank = cluster_rank(), size = cluster_size();
   AnyRow student, teacher;
   DivergenceRow row = pair_of(args, t, &student, &teacher);
-  const int64_t eights = ((args.vocab + kEight - 1) / kEight + size - 1) / size;
+  const PairPart part = part_of(args.vocab);
   // One word more than the elements fill, where they do not begin on 16 bytes.
-  uint4* others = words + eights * kEight * element_bytes(student.dtype) / 16 + 1;
+  uint4* others = words + part.each * element_bytes(student.dtype) / 16 + 1;
   Arrival::release();
   __syncthreads();
-  const AnyRow own = begin_part(student, rank, size, words, &staging->student);
-  const AnyRow other = begin_part(teacher, rank, size, others, &staging->teacher);
+  const AnyRow own = begin_part(student, part, words, &staging->student);
+  const AnyRow other = begin_part(teacher, part, others, &staging->teacher);
   staging->student.wait(turn % 2);
   staging->teacher.wait(turn % 2);
   __syncthreads();
-  const BothStats part = stats_of_both(row, own, other, &staging->scratch);
-  set_lse_of_both(&row, exchange_stats(part, rank, size, staging->stats));
+  const BothStats part_stats = stats_of_both(row, own, other, &staging->scratch);
+  set_lse_of_both(&row, exchange_stats(part_stats, rank, size, staging->stats));
   const auto at = divergence_entries<FloatMath>(row);
   const DivergenceSums part_sums = with_constants(
       at, [&](const auto& of) { return block_sums<kKind>(of, own, other, false, &staging->scratch); });
   const DivergenceSums sums = exchange_sums(part_sums, rank, size, staging->sums);
   if constexpr (requires { args.dstudent; }) {
-    const int64_t begin = rank * eights * kEight;
-    AnyRowOut out = gradient_of(args, t);
-    out.data =
-        static_cast<char*>(out.data) + (begin < args.vocab ? begin : args.vocab) * element_bytes(out.dtype);
+    const AnyRowOut out = gradient_of(args, t).from(part.begin);
     const float weight = args.row_weights == nullptr ? 1.f : args.row_weights[t];
     if (weight == 0.f || isnan(sums.value)) {
       out.fill(weight == 0.f ? 0.f : nanf(""), own.count);
@@ -125,11 +127,8 @@ __device__ __forceinline__ double staged_pair(const Args& args, int64_t t, unsig
 template <class Args>
 __device__ __forceinline__ void clear_part(const Args& args, int64_t t) {
   if constexpr (requires { args.dstudent; }) {
-    const int64_t each = (args.vocab + cluster_size() - 1) / cluster_size(), begin = cluster_rank() * each;
-    if (begin >= args.vocab) return;
-    AnyRowOut out = gradient_of(args, t);
-    out.data = static_cast<char*>(out.data) + begin * element_bytes(out.dtype);
-    out.fill(0.f, each < args.vocab - begin ? each : args.vocab - begin);
+    const PairPart part = part_of(args.vocab);
+    gradient_of(args, t).from(part.begin).fill(0.f, part.count);
   }
 }
 

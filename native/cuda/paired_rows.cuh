@@ -44,6 +44,10 @@ struct AnyRowOut {
   void* data;
   lap_dtype dtype;
 
+  __device__ __forceinline__ AnyRowOut from(int64_t first) const {
+    return {static_cast<char*>(data) + first * element_bytes(dtype), dtype};
+  }
+
   template <lap_dtype kType>
   __device__ __forceinline__ void store_as(int64_t begin, const float (&x)[kEight]) const {
     using E = Element<kType>;

@@ -45,4 +45,14 @@ cudaError_t with_type(lap_dtype dtype, Use use) {
   }
 }
 
+// The three that the kernels of token log-probs depend on: element type, softcap, and one flag more.
+template <class Args, class Use>
+cudaError_t with_row_instance(const Args& args, bool flag, Use use) {
+  return with_type(args.dtype, [&](auto type) {
+    return with_flag(args.transform.softcap != 0, [&](auto is_capped) {
+      return with_flag(flag, [&](auto chosen) { return use(type, is_capped, chosen); });
+    });
+  });
+}
+
 }  // namespace lapidary::cuda

@@ -72,14 +72,10 @@ __global__ void __launch_bounds__(kMostThreads, 2) logprobs_kernel(const lap_tok
 
 cudaError_t token_logprobs(const lap_token_logprobs_args& args, cudaStream_t stream) {
   if (args.rows == 0) return cudaSuccess;
-  return with_type(args.dtype, [&](auto type) {
-    return with_flag(args.transform.softcap != 0, [&](auto is_capped) {
-      return with_flag(args.entropy != nullptr, [&](auto weighted) {
-        const auto kernel = logprobs_kernel<type.type, is_capped.value, weighted.value>;
-        LAP_LAUNCH(kernel, row_blocks(args.rows), row_threads(args.vocab), 0, stream, args);
-        return cudaGetLastError();
-      });
-    });
+  return with_row_instance(args, args.entropy != nullptr, [&](auto type, auto is_capped, auto weighted) {
+    const auto kernel = logprobs_kernel<type.type, is_capped.value, weighted.value>;
+    LAP_LAUNCH(kernel, row_blocks(args.rows), row_threads(args.vocab), 0, stream, args);
+    return cudaGetLastError();
   });
 }
 

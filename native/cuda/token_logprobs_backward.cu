@@ -96,14 +96,10 @@ __global__ void __launch_bounds__(kMostThreads, 2)
 
 cudaError_t token_logprobs_backward(const lap_token_logprobs_backward_args& args, cudaStream_t stream) {
   if (args.rows == 0) return cudaSuccess;
-  return with_type(args.dtype, [&](auto type) {
-    return with_flag(args.transform.softcap != 0, [&](auto is_capped) {
-      return with_flag(args.dentropy != nullptr, [&](auto entropy) {
-        const auto kernel = backward_kernel<type.type, is_capped.value, entropy.value>;
-        LAP_LAUNCH(kernel, row_blocks(args.rows), row_threads(args.vocab), 0, stream, args);
-        return cudaGetLastError();
-      });
-    });
+  return with_row_instance(args, args.dentropy != nullptr, [&](auto type, auto is_capped, auto entropy) {
+    const auto kernel = backward_kernel<type.type, is_capped.value, entropy.value>;
+    LAP_LAUNCH(kernel, row_blocks(args.rows), row_threads(args.vocab), 0, stream, args);
+    return cudaGetLastError();
   });
 }
 
@@ -113,14 +109,10 @@ cudaError_t token_logprobs_with_gradient(const lap_token_logprobs_with_gradient_
   bool launched = false;
   const cudaError_t error = token_logprobs_with_gradient_staged(args, stream, &launched);
   if (launched || error != cudaSuccess) return error;
-  return with_type(args.dtype, [&](auto type) {
-    return with_flag(args.transform.softcap != 0, [&](auto is_capped) {
-      return with_flag(args.entropy != nullptr, [&](auto weighted) {
-        const auto kernel = with_gradient_kernel<type.type, is_capped.value, weighted.value>;
-        LAP_LAUNCH(kernel, row_blocks(args.rows), row_threads(args.vocab), 0, stream, args);
-        return cudaGetLastError();
-      });
-    });
+  return with_row_instance(args, args.entropy != nullptr, [&](auto type, auto is_capped, auto weighted) {
+    const auto kernel = with_gradient_kernel<type.type, is_capped.value, weighted.value>;
+    LAP_LAUNCH(kernel, row_blocks(args.rows), row_threads(args.vocab), 0, stream, args);
+    return cudaGetLastError();
   });
 }
 

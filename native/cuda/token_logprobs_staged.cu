@@ -136,13 +136,9 @@ cudaError_t token_logprobs_with_gradient_staged(const lap_token_logprobs_with_gr
   const int64_t row_bytes = args.vocab * element_bytes(args.dtype);
   const StagedPlan plan = staged_plan((row_bytes + 15) / 16, 16, 1, kStagingBytes, limits);
   if (plan.cluster == 0) return cudaSuccess;
-  return with_type(args.dtype, [&](auto type) {
-    return with_flag(args.transform.softcap != 0, [&](auto is_capped) {
-      return with_flag(args.entropy != nullptr, [&](auto weighted) {
-        const auto kernel = staged_gradient_kernel<type.type, is_capped.value, weighted.value>;
-        return launch_staged(kernel, plan, limits, kStagedThreads, args.rows, args, stream, launched);
-      });
-    });
+  return with_row_instance(args, args.entropy != nullptr, [&](auto type, auto is_capped, auto weighted) {
+    const auto kernel = staged_gradient_kernel<type.type, is_capped.value, weighted.value>;
+    return launch_staged(kernel, plan, limits, kStagedThreads, args.rows, args, stream, launched);
   });
 }
 

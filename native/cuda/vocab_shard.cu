@@ -10,13 +10,6 @@
 namespace lapidary::cuda {
 namespace {
 
-// The target's column here, or -1 where another shard has it.
-template <class Args>
-__device__ __forceinline__ int32_t column_of(const Args& args, int32_t target) {
-  const int64_t column = target - args.begin;
-  return column >= 0 && column < args.vocab ? static_cast<int32_t>(column) : -1;
-}
-
 template <lap_dtype kType, bool kCapped, bool kWeighted>
 __global__ void __launch_bounds__(kMostThreads, 2) shard_stats_kernel(const lap_vocab_shard_stats_args args) {
   using E = Element<kType>;
@@ -90,14 +83,10 @@ __global__ void __launch_bounds__(kMostThreads, kEntropy ? 1 : 2)
 
 cudaError_t vocab_shard_stats(const lap_vocab_shard_stats_args& args, cudaStream_t stream) {
   if (args.rows == 0) return cudaSuccess;
-  return with_type(args.dtype, [&](auto type) {
-    return with_flag(args.transform.softcap != 0, [&](auto is_capped) {
-      return with_flag(args.want_entropy != 0, [&](auto weighted) {
-        const auto kernel = shard_stats_kernel<type.type, is_capped.value, weighted.value>;
-        LAP_LAUNCH(kernel, row_blocks(args.rows), row_threads(args.vocab), 0, stream, args);
-        return cudaGetLastError();
-      });
-    });
+  return with_row_instance(args, args.want_entropy != 0, [&](auto type, auto is_capped, auto weighted) {
+    const auto kernel = shard_stats_kernel<type.type, is_capped.value, weighted.value>;
+    LAP_LAUNCH(kernel, row_blocks(args.rows), row_threads(args.vocab), 0, stream, args);
+    return cudaGetLastError();
   });
 }
 
@@ -110,14 +99,10 @@ cudaError_t vocab_shard_merge(const lap_vocab_shard_merge_args& args, cudaStream
 
 cudaError_t vocab_shard_backward(const lap_vocab_shard_backward_args& args, cudaStream_t stream) {
   if (args.rows == 0) return cudaSuccess;
-  return with_type(args.dtype, [&](auto type) {
-    return with_flag(args.transform.softcap != 0, [&](auto is_capped) {
-      return with_flag(args.dentropy != nullptr, [&](auto entropy) {
-        const auto kernel = shard_backward_kernel<type.type, is_capped.value, entropy.value>;
-        LAP_LAUNCH(kernel, row_blocks(args.rows), row_threads(args.vocab), 0, stream, args);
-        return cudaGetLastError();
-      });
-    });
+  return with_row_instance(args, args.dentropy != nullptr, [&](auto type, auto is_capped, auto entropy) {
+    const auto kernel = shard_backward_kernel<type.type, is_capped.value, entropy.value>;
+    LAP_LAUNCH(kernel, row_blocks(args.rows), row_threads(args.vocab), 0, stream, args);
+    return cudaGetLastError();
   });
 }
 

@@ -4,10 +4,6 @@
 namespace lapidary::fuzz {
 namespace {
 
-int64_t extent(int64_t rows, int64_t stride, int64_t vocab) {
-  return rows == 0 ? 0 : (rows - 1) * stride + vocab;
-}
-
 template <class Args>
 void fill(Input& in, Args* args) {
   args->struct_size = sizeof *args;
@@ -17,11 +13,11 @@ void fill(Input& in, Args* args) {
   args->vocab = in.between(1, 40);
   args->student_dtype = in.dtype();
   args->student_stride = args->vocab + in.between(0, 3);
-  args->student = in.elements(args->student_dtype, extent(args->rows, args->student_stride, args->vocab));
+  args->student = in.matrix(args->student_dtype, args->rows, args->student_stride, args->vocab);
   args->student_transform = in.transform(args->rows);
   args->teacher_dtype = in.dtype();
   args->teacher_stride = args->vocab + in.between(0, 3);
-  args->teacher = in.elements(args->teacher_dtype, extent(args->rows, args->teacher_stride, args->vocab));
+  args->teacher = in.matrix(args->teacher_dtype, args->rows, args->teacher_stride, args->vocab);
   args->teacher_transform = in.transform(args->rows);
   if (in.flip()) {
     uint8_t* mask = in.buffer<uint8_t>(args->rows);
@@ -84,7 +80,7 @@ void with_gradient(Input& in, lap_context* ctx) {
   fill(in, &args);
   if (in.flip()) args.row_weights = in.floats(args.rows);
   args.dstudent_stride = args.vocab + in.between(0, 3);
-  args.dstudent = in.elements(args.student_dtype, extent(args.rows, args.dstudent_stride, args.vocab));
+  args.dstudent = in.matrix(args.student_dtype, args.rows, args.dstudent_stride, args.vocab);
   if (in.flip()) args.dstudent = const_cast<void*>(args.student), args.dstudent_stride = args.student_stride;
   const int64_t spoilt = in.between(0, 2);
   for (int64_t i = 0; i < spoilt; ++i) spoil(in, &args);

@@ -66,6 +66,10 @@ class Input {
     }
     return out;
   }
+  // A matrix of which exactly the elements that `rows` rows of `columns` touch are there.
+  void* matrix(lap_dtype dtype, int64_t rows, int64_t stride, int64_t columns) {
+    return elements(dtype, rows == 0 ? 0 : (rows - 1) * stride + columns);
+  }
   lap_dtype dtype() { return static_cast<lap_dtype>(between(LAP_F32, LAP_F16)); }
   lap_logit_transform transform(int64_t rows) {
     lap_logit_transform out{};

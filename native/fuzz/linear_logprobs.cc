@@ -13,9 +13,8 @@ void fill(Input& in, Args* args) {
   args->width = in.between(1, 20);
   args->hidden_stride = args->width + in.between(0, 3);
   args->weight_stride = args->width + in.between(0, 3);
-  const int64_t extent = args->rows == 0 ? 0 : (args->rows - 1) * args->hidden_stride + args->width;
-  args->hidden = in.elements(args->dtype, extent);
-  args->weight = in.elements(args->dtype, (args->vocab - 1) * args->weight_stride + args->width);
+  args->hidden = in.matrix(args->dtype, args->rows, args->hidden_stride, args->width);
+  args->weight = in.matrix(args->dtype, args->vocab, args->weight_stride, args->width);
   args->ignore_index = -100;
   args->targets = in.targets(args->rows, args->vocab, args->ignore_index);
   args->transform = in.transform(args->rows);

@@ -1,22 +1,8 @@
 // Token log-probs, forward and backward.
-#include "fuzz/input.h"
+#include "fuzz/logits.h"
 
 namespace lapidary::fuzz {
 namespace {
-
-template <class Args>
-void fill(Input& in, Args* args) {
-  args->struct_size = sizeof *args;
-  args->dtype = in.dtype();
-  args->rows = in.between(0, 5);
-  args->vocab = in.between(1, 40);
-  args->row_stride = args->vocab + in.between(0, 3);
-  const int64_t extent = args->rows == 0 ? 0 : (args->rows - 1) * args->row_stride + args->vocab;
-  args->logits = in.elements(args->dtype, extent);
-  args->ignore_index = -100;
-  args->targets = in.targets(args->rows, args->vocab, args->ignore_index);
-  args->transform = in.transform(args->rows);
-}
 
 template <class Args>
 void spoil(Input& in, Args* args) {
@@ -64,7 +50,7 @@ void spoil(Input& in, Args* args) {
 
 void forward(Input& in, lap_context* ctx) {
   lap_token_logprobs_args args{};
-  fill(in, &args);
+  fill_logits(in, &args, 0);
   args.logp = in.buffer<float>(args.rows);
   args.lse = in.buffer<float>(args.rows);
   if (in.flip()) args.entropy = in.buffer<float>(args.rows);
@@ -74,14 +60,8 @@ void forward(Input& in, lap_context* ctx) {
 
 void backward(Input& in, lap_context* ctx) {
   lap_token_logprobs_backward_args args{};
-  fill(in, &args);
-  args.logp = in.floats(args.rows);
-  args.lse = in.floats(args.rows);
-  args.dlogp = in.floats(args.rows);
-  args.dlogits_stride = args.vocab + in.between(0, 3);
-  const int64_t extent = args.rows == 0 ? 0 : (args.rows - 1) * args.dlogits_stride + args.vocab;
-  args.dlogits = in.elements(args.dtype, extent);
-  if (in.flip()) args.dlogits = const_cast<void*>(args.logits), args.dlogits_stride = args.row_stride;
+  fill_logits(in, &args, 0);
+  fill_backward(in, &args);
   const int64_t spoilt = in.between(0, 2);
   for (int64_t i = 0; i < spoilt; ++i) spoil(in, &args);
   if (spoilt > 0 && in.flip() && args.rows > 1) args.dlogits_stride = in.impossible_size();

@@ -99,4 +99,32 @@ void read_rows(Arguments& in, Args* args) {
   args->targets = in.ints("targets", args->rows);
 }
 
+// Rows of logits, and their targets and transform.
+template <class Args>
+void read_logits(Arguments& in, Args* args) {
+  read_rows(in, args);
+  args->row_stride = in.integer("rowStride");
+  args->logits = in.matrix("logits", args->dtype, extent(in, args->rows, args->row_stride, args->vocab));
+}
+
+// Where their gradient goes.
+template <class Args>
+void read_dlogits(Arguments& in, Args* args) {
+  args->dlogits_stride = in.integer("dlogitsStride");
+  args->dlogits =
+      in.matrix_output("dlogits", args->dtype, extent(in, args->rows, args->dlogits_stride, args->vocab));
+  in.in_place("dlogits", "logits");
+}
+
+// What a backward takes from the forward and from the loss, and its gradient.
+template <class Args>
+void read_backward(Arguments& in, Args* args) {
+  args->logp = in.floats("logp", args->rows);
+  args->lse = in.floats("lse", args->rows);
+  args->dlogp = in.floats("dlogp", args->rows);
+  args->entropy = in.optional_floats("entropy", args->rows);
+  args->dentropy = in.optional_floats("dentropy", args->rows);
+  read_dlogits(in, args);
+}
+
 }  // namespace lapidary::node

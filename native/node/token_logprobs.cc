@@ -9,9 +9,7 @@ Napi::Value token_logprobs(const Napi::CallbackInfo& info) {
   return dispatch(info, [&](Job& job) {
     Arguments& in = job.arguments;
     lap_token_logprobs_args args{};
-    read_rows(in, &args);
-    args.row_stride = in.integer("rowStride");
-    args.logits = in.matrix("logits", args.dtype, extent(in, args.rows, args.row_stride, args.vocab));
+    read_logits(in, &args);
     args.logp = in.float_output("logp", args.rows);
     args.lse = in.float_output("lse", args.rows);
     args.entropy = in.optional_float_output("entropy", args.rows);
@@ -24,18 +22,8 @@ Napi::Value token_logprobs_backward(const Napi::CallbackInfo& info) {
   return dispatch(info, [&](Job& job) {
     Arguments& in = job.arguments;
     lap_token_logprobs_backward_args args{};
-    read_rows(in, &args);
-    args.row_stride = in.integer("rowStride");
-    args.dlogits_stride = in.integer("dlogitsStride");
-    args.logits = in.matrix("logits", args.dtype, extent(in, args.rows, args.row_stride, args.vocab));
-    args.logp = in.floats("logp", args.rows);
-    args.lse = in.floats("lse", args.rows);
-    args.dlogp = in.floats("dlogp", args.rows);
-    args.entropy = in.optional_floats("entropy", args.rows);
-    args.dentropy = in.optional_floats("dentropy", args.rows);
-    args.dlogits =
-        in.matrix_output("dlogits", args.dtype, extent(in, args.rows, args.dlogits_stride, args.vocab));
-    in.in_place("dlogits", "logits");
+    read_logits(in, &args);
+    read_backward(in, &args);
     return call(job, {lap_token_logprobs_backward, &CudaObject::token_logprobs_backward}, args);
   });
 }
@@ -44,17 +32,12 @@ Napi::Value token_logprobs_with_gradient(const Napi::CallbackInfo& info) {
   return dispatch(info, [&](Job& job) {
     Arguments& in = job.arguments;
     lap_token_logprobs_with_gradient_args args{};
-    read_rows(in, &args);
-    args.row_stride = in.integer("rowStride");
-    args.dlogits_stride = in.integer("dlogitsStride");
-    args.logits = in.matrix("logits", args.dtype, extent(in, args.rows, args.row_stride, args.vocab));
+    read_logits(in, &args);
     args.row_weights = in.optional_floats("rowWeights", args.rows);
     args.logp = in.float_output("logp", args.rows);
     args.lse = in.float_output("lse", args.rows);
     args.entropy = in.optional_float_output("entropy", args.rows);
-    args.dlogits =
-        in.matrix_output("dlogits", args.dtype, extent(in, args.rows, args.dlogits_stride, args.vocab));
-    in.in_place("dlogits", "logits");
+    read_dlogits(in, &args);
     return call(job,
                 {lap_token_logprobs_with_gradient, &CudaObject::token_logprobs_with_gradient,
                  lap_token_logprobs_with_gradient_workspace},

@@ -9,10 +9,8 @@ constexpr int64_t kStats = sizeof(lap_vocab_stats) / sizeof(double);
 
 template <class Args>
 void read_shard(Arguments& in, Args* args) {
-  read_rows(in, args);
-  args->row_stride = in.integer("rowStride");
+  read_logits(in, args);
   args->begin = in.integer("begin");
-  args->logits = in.matrix("logits", args->dtype, extent(in, args->rows, args->row_stride, args->vocab));
 }
 
 Napi::Value vocab_shard_stats(const Napi::CallbackInfo& info) {
@@ -51,16 +49,8 @@ Napi::Value vocab_shard_backward(const Napi::CallbackInfo& info) {
     Arguments& in = job.arguments;
     lap_vocab_shard_backward_args args{};
     read_shard(in, &args);
-    args.dlogits_stride = in.integer("dlogitsStride");
-    args.logp = in.floats("logp", args.rows);
-    args.lse = in.floats("lse", args.rows);
     args.lse_low = in.floats("lseLow", args.rows);
-    args.dlogp = in.floats("dlogp", args.rows);
-    args.entropy = in.optional_floats("entropy", args.rows);
-    args.dentropy = in.optional_floats("dentropy", args.rows);
-    args.dlogits =
-        in.matrix_output("dlogits", args.dtype, extent(in, args.rows, args.dlogits_stride, args.vocab));
-    in.in_place("dlogits", "logits");
+    read_backward(in, &args);
     return call(job, {lap_vocab_shard_backward, &CudaObject::vocab_shard_backward}, args);
   });
 }

@@ -7,6 +7,13 @@
 
 namespace lapidary {
 
+// The target's column in this shard, or -1 where another has it.
+template <class Args>
+LAP_HD int32_t column_of(const Args& args, int32_t target) {
+  const int64_t column = target - args.begin;
+  return column >= 0 && column < args.vocab ? static_cast<int32_t>(column) : -1;
+}
+
 // Without the weighted sum an entropy that somebody asks the merge for is NaN, and not a wrong number.
 LAP_HD lap_vocab_stats vocab_stats(const LogitStats& others, bool is_weighted, bool is_held, double target) {
   const double weighted = is_weighted ? others.weighted : static_cast<double>(nanf(""));

@@ -55,13 +55,10 @@ struct Rows {
   void set(int64_t t, int64_t v, float x) { logits.set(static_cast<size_t>(t * stride + v), x); }
   double x(int64_t t, int64_t v) const { return logits.get(static_cast<size_t>(t * stride + v)); }
   double z(int64_t t, int64_t v) const {
-    const double value = x(t, v), cap = given.softcap;
-    const bool plain = cap == 0 || std::isinf(value);
-    return (plain ? value : cap * std::tanh(value / cap)) / temperatures[static_cast<size_t>(t)];
+    return transformed(x(t, v), temperatures[static_cast<size_t>(t)], given.softcap);
   }
   double slope(int64_t t, int64_t v) const {
-    const double share = given.softcap == 0 ? 0 : std::tanh(x(t, v) / given.softcap);
-    return (1 - share * share) / temperatures[static_cast<size_t>(t)];
+    return transform_slope(x(t, v), temperatures[static_cast<size_t>(t)], given.softcap);
   }
   std::vector<double> log_probabilities(int64_t t, int64_t vocab) const {
     double top = -HUGE_VAL, sum = 0;

@@ -75,6 +75,16 @@ inline bool is_near(double a, double b, double bound) {
   return a == b || std::fabs(a - b) <= bound * (1 + std::fabs(b));
 }
 
+// z of a logit in double, by the definition of lap_logit_transform, and its slope.
+inline double transformed(double logit, double temperature, double softcap) {
+  const bool plain = softcap == 0 || std::isinf(logit);
+  return (plain ? logit : softcap * std::tanh(logit / softcap)) / temperature;
+}
+inline double transform_slope(double logit, double temperature, double softcap) {
+  const double share = softcap == 0 ? 0 : std::tanh(logit / softcap);
+  return (1 - share * share) / temperature;
+}
+
 // A matrix of one of the element types, as stored and as read.
 struct Matrix {
   lap_dtype dtype;

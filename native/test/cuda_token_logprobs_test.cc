@@ -65,13 +65,10 @@ struct Problem {
   }
 
   double z(int64_t t, int64_t v) const {
-    const double value = x(t, v), cap = given.softcap;
-    const bool plain = cap == 0 || std::isinf(value);
-    return (plain ? value : cap * std::tanh(value / cap)) / temperatures[static_cast<size_t>(t)];
+    return transformed(x(t, v), temperatures[static_cast<size_t>(t)], given.softcap);
   }
   double slope(int64_t t, int64_t v) const {
-    const double share = given.softcap == 0 ? 0 : std::tanh(x(t, v) / given.softcap);
-    return (1 - share * share) / temperatures[static_cast<size_t>(t)];
+    return transform_slope(x(t, v), temperatures[static_cast<size_t>(t)], given.softcap);
   }
 };
 
